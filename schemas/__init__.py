@@ -1,0 +1,1 @@
+"""Shapes that are stored or cross the network. Imports pydantic only."""

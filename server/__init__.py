@@ -1,0 +1,1 @@
+"""Headwater: a reactive document-store sync server."""

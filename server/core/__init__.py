@@ -1,0 +1,1 @@
+"""What every room needs: errors, limits, the clock, supervised tasks."""
