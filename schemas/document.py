@@ -1,0 +1,101 @@
+"""The base of every table: its collection, its indexes, and the three fields that all share."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.names import stored_name
+
+__all__ = ["Document", "Index", "Internal", "Part", "new_id"]
+
+
+class Internal:
+    """Marks a field that never leaves the server: ``Annotated[Lease | None, Internal()]``."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index of a table.
+
+    Attributes:
+        keys: Stored field names in order; a leading ``-`` means descending. ``_id`` is added at
+            the end (so that the index serves a sort, which always ends in ``_id``) unless the
+            index is unique or expires documents.
+        unique: Whether two documents may share the keys.
+        expire_after_seconds: Documents leave this long after the one date that is keyed.
+        partial: A filter; only matching documents are indexed.
+    """
+
+    keys: tuple[str, ...]
+    unique: bool = False
+    expire_after_seconds: int | None = None
+    partial: dict[str, Any] | None = field(default=None, hash=False)
+
+
+class Part(BaseModel):
+    """A model inside a document: the same naming, no collection of its own."""
+
+    model_config = ConfigDict(alias_generator=stored_name, populate_by_name=True, extra="ignore")
+
+
+def new_id() -> str:
+    """A fresh id: 24 hex digits, an ObjectId's, ordered by the time it was made."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    fraction = (nanoseconds << 32) // 1_000_000_000
+    return f"{seconds:08x}{fraction:08x}{secrets.token_hex(4)}"
+
+
+def _now() -> datetime:
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)  # BSON dates are milliseconds
+
+
+class Document(Part):
+    """A table. Declare one by ``class Task(Document, collection="tasks", indexes=[…])``.
+
+    Class arguments:
+        collection: The collection's name; without it the class is an abstract base.
+        indexes: Tuples of stored field names, or `Index`.
+        object_id: True where the collection's ``_id`` values are ObjectIds (other people's data);
+            clients see them as hex strings all the same.
+    """
+
+    collection: ClassVar[str] = ""
+    indexes: ClassVar[tuple[Index, ...]] = ()
+    object_id: ClassVar[bool] = False
+
+    id: Annotated[str, Field(default_factory=new_id)]
+    created_at: Annotated[datetime, Field(default_factory=_now)]
+    updated_at: Annotated[datetime, Field(default_factory=_now)]
+
+    @classmethod
+    def __pydantic_init_subclass__(
+        cls,
+        *,
+        collection: str = "",
+        indexes: Sequence[tuple[str, ...] | Index] = (),
+        object_id: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Record the class arguments."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.collection = collection
+        cls.indexes = tuple(
+            index if isinstance(index, Index) else Index(keys=index) for index in indexes
+        )
+        cls.object_id = object_id
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Pydantic reads unknown class arguments as configuration; ours go to the hook above.
+        for own in ("collection", "indexes", "object_id"):
+            kwargs.pop(own, None)
+        super().__init_subclass__(**kwargs)
+
+    def stored(self) -> dict[str, Any]:
+        """This document as MongoDB stores it."""
+        return self.model_dump(by_alias=True, exclude_none=True)

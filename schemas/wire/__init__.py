@@ -1,0 +1,1 @@
+"""What the protocol says, one message a file. PROTOCOL.md is the normative text."""
