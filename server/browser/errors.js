@@ -1,0 +1,95 @@
+// @ts-check
+/**
+ * The errors that a caller or a subscriber meets.
+ *
+ *     Error
+ *     └── HeadwaterError   code, status, retry: what the server said, or why it could not be asked
+ *           code "network"     no answer came (status 0, retry "after")
+ *           code "bad_answer"  something other than Headwater answered, a proxy as a rule
+ */
+
+/**
+ * What to do next: never ask again, ask after a while, or drop the position and start anew.
+ * @typedef {"never" | "after" | "resync"} Retry
+ */
+
+/** A refusal by the server, or the reason why it could not be reached. */
+export class HeadwaterError extends Error {
+  /**
+   * @param {string} message What happened, and the cure, in sentences.
+   * @param {object} facts
+   * @param {string} facts.code Stable, for programs; PROTOCOL.md lists them.
+   * @param {Retry} facts.retry
+   * @param {number} [facts.status] The HTTP status; 0 when no answer came, or inside a stream.
+   * @param {number | null} [facts.retryAfterMs]
+   * @param {unknown} [facts.details] For a program, e.g. the list of invalid arguments.
+   * @param {unknown} [facts.cause]
+   */
+  constructor(message, { code, retry, status = 0, retryAfterMs = null, details = null, cause }) {
+    super(message, { cause });
+    this.name = "HeadwaterError";
+    this.code = code;
+    this.retry = retry;
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+    this.details = details;
+  }
+}
+
+/**
+ * Read the one shape that errors have on the wire: `{code, message, retry, retryAfterMs?, details?}`.
+ * @param {unknown} body
+ * @param {number} [status]
+ * @returns {HeadwaterError}
+ */
+export function errorFromBody(body, status = 0) {
+  const { code, message, retry, retryAfterMs, details } = /** @type {Record<string, unknown>} */ (
+    typeof body === "object" && body !== null ? body : {}
+  );
+  if (typeof code !== "string" || typeof message !== "string" || !isRetry(retry)) {
+    return foreignError(status);
+  }
+  return new HeadwaterError(message, {
+    code,
+    retry,
+    status,
+    retryAfterMs: typeof retryAfterMs === "number" ? retryAfterMs : null,
+    details: details ?? null,
+  });
+}
+
+/**
+ * Read the error in a response that is not ok.
+ * @param {Response} response
+ * @returns {Promise<HeadwaterError>}
+ */
+export async function errorFromResponse(response) {
+  const body = await response.json().catch(() => null);
+  return errorFromBody(body?.error, response.status);
+}
+
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ * @returns {HeadwaterError}
+ */
+export function networkError(message, cause) {
+  return new HeadwaterError(message, { code: "network", retry: "after", cause });
+}
+
+/**
+ * A proxy that answers for an absent server has no say in whether we may ask again.
+ * @param {number} status
+ */
+function foreignError(status) {
+  const message = `The server's answer (status ${status}) is not in Headwater's form.`;
+  return new HeadwaterError(message, { code: "bad_answer", retry: "after", status });
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Retry}
+ */
+function isRetry(value) {
+  return value === "never" || value === "after" || value === "resync";
+}

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClient, HeadwaterError } from "../../server/browser/client.js";
+import { createClock, createFetch, refusal, settle } from "./fakes.mjs";
+
+const broken = new TypeError("fetch failed");
+const unavailable = [503, refusal("unavailable", "after", { retryAfterMs: 2000 })];
+const done = [200, { value: { _id: "t1" }, position: "1.1~x" }];
+
+function setUp(...answers) {
+  const clock = createClock();
+  const { fetch, asked } = createFetch(...answers);
+  const client = createClient({
+    fetch,
+    EventSource: class {},
+    clientId: "me",
+    timers: clock.timers,
+    random: () => 1,
+  });
+  return { clock, asked, client };
+}
+
+test("a mutation posts its arguments and resolves with the value", async () => {
+  const { client, asked } = setUp(done);
+  assert.deepEqual(await client.mutation("tasks.create", { title: "x" }, { idempotencyKey: "k" }), {
+    _id: "t1",
+  });
+  const [{ url, method, headers, body }] = asked;
+  assert.deepEqual([url, method, body], ["/api/mutation/tasks.create", "POST", { title: "x" }]);
+  assert.deepEqual(headers, {
+    "Content-Type": "application/json",
+    "Headwater-Client": "me",
+    "Idempotency-Key": "k",
+  });
+});
+
+test("a mutation without a key gets one of its own, equal for all its attempts", async () => {
+  const { client, asked, clock } = setUp(broken, unavailable, done, done);
+  const first = client.mutation("tasks.create", {});
+  await clock.advance(60_000);
+  await first;
+  await client.mutation("tasks.create", {});
+  const keys = asked.map(({ headers }) => headers["Idempotency-Key"]);
+  assert.equal(keys.length, 4);
+  assert.match(keys[0], /^[0-9a-f]{32}$/);
+  assert.equal(new Set(keys.slice(0, 3)).size, 1);
+  assert.notEqual(keys[3], keys[0]);
+});
+
+test("delays double, and never undercut what the server asks for", async () => {
+  const { client, clock, asked } = setUp(broken, broken, unavailable, done);
+  const call = client.mutation("tasks.create");
+  const delaysMs = [];
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    await settle();
+    assert.equal(asked.length, attempt);
+    delaysMs.push(clock.pending()[0]);
+    await clock.advance(clock.pending()[0]);
+  }
+  assert.deepEqual(delaysMs, [500, 1000, 3000]);
+  await call;
+});
+
+test("after the last attempt the error is the caller's", async () => {
+  const { client, clock, asked } = setUp(broken);
+  const outcome = assert.rejects(client.mutation("tasks.create"), (error) => {
+    assert.ok(error instanceof HeadwaterError);
+    assert.deepEqual(
+      [error.code, error.status, error.retry, error.cause],
+      ["network", 0, "after", broken],
+    );
+    return true;
+  });
+  await clock.advance(600_000);
+  await outcome;
+  assert.equal(asked.length, 5);
+});
+
+test("a refusal is not tried again, and keeps all that the server said", async () => {
+  const details = [{ path: "title" }];
+  const { client, asked } = setUp([422, refusal("invalid_arguments", "never", { details })]);
+  await assert.rejects(client.mutation("tasks.create"), {
+    name: "HeadwaterError",
+    message: "It is invalid_arguments.",
+    code: "invalid_arguments",
+    status: 422,
+    retry: "never",
+    retryAfterMs: null,
+    details,
+  });
+  assert.equal(asked.length, 1);
+});
+
+test("a proxy's page instead of an answer is tried again", async () => {
+  const { client, clock, asked } = setUp([502, "<html>Bad gateway</html>"], done);
+  const call = client.mutation("tasks.create");
+  await clock.advance(1000);
+  assert.deepEqual(await call, { _id: "t1" });
+  assert.equal(asked.length, 2);
+});
+
+test("an attempt that hangs is given up and tried again", async () => {
+  const { client, clock, asked } = setUp("hang", done);
+  const call = client.mutation("tasks.create");
+  await clock.advance(29_000);
+  assert.equal(asked.length, 1);
+  await clock.advance(2_000);
+  await call;
+  assert.equal(asked.length, 2);
+});
+
+test("an action that is waited for may take its time", async () => {
+  const { client, clock, asked } = setUp("hang");
+  const giveUp = new AbortController();
+  const call = client.action("streaming.streamChat", {}, { wait: true, signal: giveUp.signal });
+  await clock.advance(3_600_000);
+  assert.deepEqual([asked.length, asked[0].url], [1, "/api/action/streaming.streamChat?wait=true"]);
+  giveUp.abort(new Error("enough"));
+  await assert.rejects(call, { message: "enough" });
+});
+
+test("a signal ends a call between attempts", async () => {
+  const { client, clock, asked } = setUp(broken);
+  const giveUp = new AbortController();
+  const call = client.mutation("tasks.create", {}, { signal: giveUp.signal });
+  const outcome = assert.rejects(call, { message: "enough" });
+  await settle();
+  giveUp.abort(new Error("enough"));
+  await outcome;
+  assert.deepEqual(clock.pending(), []);
+  assert.equal(asked.length, 1);
+});
+
+test("a query carries no key", async () => {
+  const { client, asked } = setUp([200, { value: [], position: "1.1~x" }]);
+  assert.deepEqual(await client.query("tasks.list"), []);
+  assert.equal(asked[0].headers["Idempotency-Key"], undefined);
+  assert.equal(asked[0].url, "/api/query/tasks.list");
+});
