@@ -75,7 +75,9 @@ def _port(text: str | None) -> int:
 
 
 def _origins(text: str | None) -> frozenset[str]:
-    origins = frozenset(part.strip().rstrip("/") for part in (text or "").split(",") if part.strip())
+    origins = frozenset(
+        part.strip().rstrip("/") for part in (text or "").split(",") if part.strip()
+    )
     for origin in origins:
         if "://" not in origin or "/" in origin.split("://", 1)[1]:
             raise StartupError(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The feed: this process's ordered changes of the database."""

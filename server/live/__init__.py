@@ -1,1 +1,1 @@
-"""TODO."""
+"""Live queries: results that follow the feed. Matching, ordering and patching are pure."""

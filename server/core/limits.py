@@ -1,0 +1,89 @@
+"""Every limit of the server, with its policy, in one place.
+
+Relations between limits are asserted at the end.
+"""
+
+from typing import Final
+
+__all__: list[str] = []  # used as `limits.NAME`
+
+# --- requests ---------------------------------------------------------------------------------
+BODY_BYTES_MAX: Final = 1 << 20
+"""A call's body. Larger: 413."""
+QUERY_SET_MAX: Final = 100
+"""Queries of one sync stream. More: 413."""
+ARGS_DEPTH_MAX: Final = 64
+"""Nesting of arguments. Deeper: 400."""
+ACTION_SECONDS_MAX: Final = 3600.0
+"""How long an action may work. Past it, it is cancelled."""
+ACTIONS_MAX: Final = 1_000
+"""Actions at work in one process. More: 429."""
+IDEMPOTENCY_SECONDS: Final = 24 * 3600
+"""How long a key's answer is kept."""
+MUTATION_RECORD_SECONDS: Final = 60
+"""How long the trace of a mutation without a key is kept: it need only pass through the feed."""
+TRANSACTION_SECONDS_MAX: Final = 30.0
+"""A transaction with its retries. Past it: 503."""
+
+# --- feed -------------------------------------------------------------------------------------
+FEED_AWAIT_MS: Final = 150
+"""How long MongoDB waits for a change before it says that there is none."""
+FEED_RETRY_SECONDS_MIN: Final = 0.1
+FEED_RETRY_SECONDS_MAX: Final = 5.0
+"""Pause between attempts to reopen the change stream, doubling between the two."""
+FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
+"""A batch past this may have cut a transaction in two: its last group waits for more."""
+RING_EVENTS_MAX: Final = 50_000
+"""Events kept for queries that are reading. Past it, the oldest go, and those read again."""
+
+# --- live queries -----------------------------------------------------------------------------
+LIVE_QUERIES_MAX: Final = 20_000
+"""Live queries in one process. More: 429."""
+LINGER_SECONDS: Final = 10.0
+"""How long a live query outlives its last subscriber, so that a reload is cheap."""
+RUNS_AT_ONCE_MAX: Final = 32
+"""Queries being run at once in one process. More wait their turn."""
+RUN_SECONDS_MAX: Final = 10.0
+"""A run of one query. Past it: `query_timeout`."""
+RUN_ATTEMPTS_MAX: Final = 5
+"""Attempts at one run whose snapshot slipped away under it. Past it: 503."""
+RUN_RETRY_SECONDS: Final = 1.0
+"""Pause before a query that could not be run is tried again."""
+ROUND_SECONDS: Final = 0.25
+"""A round waits this long for its slowest run before the next round may begin."""
+LOG_BYTES_MAX: Final = 256 << 10
+"""A live query's log of patches. Past it, or past its snapshot's size, the oldest go."""
+LOG_BYTES_MIN: Final = 2 << 10
+"""A log this small is kept even where the snapshot is smaller."""
+RESULT_DOCUMENTS_MAX: Final = 10_000
+"""Documents of one find. More: the query's error is 413."""
+LOG_ENTRIES_MAX: Final = 4_096
+"""A live query's log of patches, counted."""
+WINDOW_BUFFER: Final = 20
+"""Documents held beyond a limit, so that a removal seldom asks the database."""
+
+# --- sync streams -----------------------------------------------------------------------------
+GRACE_SECONDS: Final = 0.020
+"""How long a query that is being run again holds its stream."""
+FIRST_GRACE_SECONDS: Final = 0.250
+"""The same for the first transition of a stream, whose queries may have to be read."""
+HEARTBEAT_SECONDS: Final = 15.0
+"""A stream that has said nothing this long tells its position."""
+STREAMS_MAX: Final = 10_000
+"""Sync streams of one process. More: 503."""
+STREAM_STALL_SECONDS: Final = 30.0
+"""A reader that takes nothing for this long is dropped with its connection."""
+AHEAD_SECONDS_MAX: Final = 5.0
+"""How long a stream waits for the feed to reach the position it starts from."""
+
+# --- shutting down ----------------------------------------------------------------------------
+SHUTDOWN_SECONDS: Final = 5.0
+"""How long actions have to write their last words."""
+
+assert LOG_BYTES_MIN <= LOG_BYTES_MAX
+assert FEED_RETRY_SECONDS_MIN <= FEED_RETRY_SECONDS_MAX
+assert FEED_AWAIT_MS < HEARTBEAT_SECONDS * 1000
+assert GRACE_SECONDS < FIRST_GRACE_SECONDS < RUN_SECONDS_MAX
+assert GRACE_SECONDS < ROUND_SECONDS < RUN_SECONDS_MAX < HEARTBEAT_SECONDS < STREAM_STALL_SECONDS
+assert AHEAD_SECONDS_MAX < HEARTBEAT_SECONDS
+assert WINDOW_BUFFER < RESULT_DOCUMENTS_MAX

@@ -1,0 +1,207 @@
+"""One change stream of a database, read batch by batch.
+
+PyMongo's own `ChangeStream` hides the batches, and with them two things the feed needs: where a
+transaction can have been cut, and how far the stream has come when nothing happened. So this
+speaks `aggregate` and `getMore` itself, in a session of its own.
+
+Source: the MongoDB change streams specification, "Resume Process", postBatchResumeToken.
+"""
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bson import BSON, Timestamp
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure, PyMongoError
+
+from schemas.wire.position import Time
+from server.core import limits
+from server.feed.events import ChangeEvent, Changes
+
+__all__ = ["Batch", "ChangeStream", "HistoryLost"]
+
+_SLIM = dict.fromkeys(
+    ("operationType", "ns", "to", "documentKey", "updateDescription", "fullDocument")
+    + ("clusterTime", "txnNumber"),
+    1,
+)
+
+_HISTORY_LOST = {
+    136,  # CappedPositionLost
+    260,  # InvalidResumeToken
+    280,  # ChangeStreamFatalError
+    286,  # ChangeStreamHistoryLost
+    10334,  # BSONObjectTooLarge: an event over 16 MB can never be read
+    50811,
+}
+
+
+class HistoryLost(Exception):
+    """The stream cannot be continued where it was; what happened since is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one read brought.
+
+    Attributes:
+        events: With their cluster times, in order.
+        through: Everything up to here has been seen.
+        may_be_cut: Whether the last transaction may go on in the next batch.
+    """
+
+    events: list[tuple[Time, ChangeEvent]]
+    through: Time
+    may_be_cut: bool
+
+
+class ChangeStream:
+    """The changes of `collections` in `database`.
+
+    `open` and `next` raise `HistoryLost` where the stream cannot be continued, and PyMongo's own
+    errors where it can be opened again later.
+    """
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], collections: Iterable[str]) -> None:
+        self._database = database
+        self._collections = sorted(collections)
+        self._client: AsyncMongoClient[dict[str, Any]] = database.client
+        self._session: AsyncClientSession | None = None
+        self._cursor_id = 0
+        self._resume_token: Mapping[str, Any] | None = None
+
+    async def open(self) -> Batch:
+        """Begin now, or go on where the last batch ended."""
+        await self.close()
+        stage: dict[str, Any] = {}
+        if self._resume_token is not None:
+            stage["resumeAfter"] = self._resume_token
+        pipeline = [
+            {"$changeStream": stage},
+            {"$match": {"$or": [
+                {"ns.coll": {"$in": self._collections}},
+                {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
+                {"to.coll": {"$in": self._collections}},
+            ]}},
+            {"$project": _SLIM},
+        ]  # fmt: skip
+        self._session = self._client.start_session()
+        reply = await self._command({"aggregate": 1, "pipeline": pipeline, "cursor": {}})
+        return self._batch(reply["cursor"], "firstBatch", reply.get("operationTime"))
+
+    async def next(self) -> Batch:
+        """The next batch; an empty one when `FEED_AWAIT_MS` passed without a change."""
+        if self._cursor_id == 0:
+            raise HistoryLost("MongoDB closed the change stream")
+        reply = await self._command(
+            {
+                "getMore": self._cursor_id,
+                "collection": "$cmd.aggregate",
+                "maxTimeMS": limits.FEED_AWAIT_MS,
+            }
+        )
+        return self._batch(reply["cursor"], "nextBatch", None)
+
+    def forget(self) -> None:
+        """Begin anew at the next `open`, with no claim on what happened before."""
+        self._resume_token = None
+
+    async def close(self) -> None:
+        """Give the cursor back; harmless when there is none."""
+        session, self._session = self._session, None
+        cursor, self._cursor_id = self._cursor_id, 0
+        if session is None:
+            return
+        with contextlib.suppress(PyMongoError):
+            if cursor:
+                command = {"killCursors": "$cmd.aggregate", "cursors": [cursor]}
+                await self._database.command(command, session=session)
+        with contextlib.suppress(PyMongoError):
+            await session.end_session()
+
+    async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._database.command(command, session=self._session)
+        except OperationFailure as error:
+            if error.code in _HISTORY_LOST or error.has_error_label(
+                "NonResumableChangeStreamError"
+            ):
+                raise HistoryLost(f"MongoDB error {error.code}") from error
+            raise
+
+    def _batch(self, cursor: dict[str, Any], name: str, opened: Timestamp | None) -> Batch:
+        self._cursor_id = int(cursor["id"])
+        documents: list[dict[str, Any]] = cursor[name]
+        self._resume_token = cursor["postBatchResumeToken"]
+        events = [
+            (_time(document["clusterTime"]), event)
+            for document in documents
+            for event in _events(document)
+        ]
+        # The token's own time can run ahead of what may be read; one increment less never does.
+        through = _token_time(cursor["postBatchResumeToken"]).before()
+        if events:
+            through = max(through, events[-1][0])
+        return Batch(events, through, _may_be_cut(documents))
+
+
+def _time(timestamp: Timestamp) -> Time:
+    return Time(timestamp.time, timestamp.inc)
+
+
+def _token_time(token: Mapping[str, Any]) -> Time:
+    """The cluster time that a resume token begins with.
+
+    Source: MongoDB's KeyString encoding: ``82``, then seconds and increment, eight digits each.
+    """
+    data = str(token["_data"])
+    return Time(int(data[2:10], 16), int(data[10:18], 16))
+
+
+def _may_be_cut(documents: list[dict[str, Any]]) -> bool:
+    """Whether a batch ends in a transaction and is so large that it may have been cut there."""
+    if not documents or "txnNumber" not in documents[-1]:
+        return False
+    size = 0
+    for document in documents:
+        size += len(BSON.encode(document))
+        if size > limits.FEED_BATCH_BYTES_SPLIT:
+            return True
+    return False
+
+
+def _events(document: dict[str, Any]) -> list[ChangeEvent]:
+    """The events of one change document; a rename resets both collections."""
+    kind: str = document["operationType"]
+    if kind in {"dropDatabase", "invalidate"}:
+        raise HistoryLost(f"the database was dropped ({kind})")
+    collection: str = document["ns"]["coll"]
+    match kind:
+        case "insert" | "replace":
+            found = document["fullDocument"]
+            return [ChangeEvent(kind, collection, found["_id"], document=found)]
+        case "update":
+            description = document["updateDescription"]
+            changes = Changes(
+                updated=description.get("updatedFields") or {},
+                removed=tuple(description.get("removedFields") or ()),
+                truncated={
+                    one["field"]: one["newSize"] for one in description.get("truncatedArrays") or ()
+                },
+            )
+            return [ChangeEvent(kind, collection, document["documentKey"]["_id"], changes=changes)]
+        case "delete":
+            return [ChangeEvent(kind, collection, document["documentKey"]["_id"])]
+        case "drop":
+            return [ChangeEvent("reset", collection)]
+        case "rename":
+            return [
+                ChangeEvent("reset", collection),
+                ChangeEvent("reset", document["to"]["coll"]),
+            ]
+        case _:
+            return []

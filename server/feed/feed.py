@@ -1,0 +1,193 @@
+"""The ordered feed: groups of events, one after another, and how far it has come.
+
+The feed reads one change stream and leads each group to its listener in two steps: `prepare`,
+which may read the database, and `apply`, which must not wait. It reopens the stream after
+errors; where history is lost it says so by `gap` and goes on from now.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+
+from schemas.wire.position import Time
+from server.core import limits
+from server.feed.change_stream import Batch, ChangeStream, HistoryLost
+from server.feed.events import ChangeEvent, Group
+
+__all__ = ["Feed", "Listener", "RingOverrun"]
+
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who follows the feed."""
+
+    async def prepare(self, group: Group) -> None:
+        """Read what applying `group` will need; the feed waits."""
+        ...
+
+    def apply(self, group: Group) -> None:
+        """Take `group` in, without waiting. The feed's position is already the group's."""
+        ...
+
+    def advanced(self) -> None:
+        """A batch has been taken in, or the position moved with no event."""
+        ...
+
+    def gap(self) -> None:
+        """What happened before the feed's position is not known; read everything anew."""
+        ...
+
+
+class RingOverrun(Exception):
+    """The events since the wanted time are no longer kept."""
+
+
+class Feed:
+    """The changes of one database, in order, for one listener.
+
+    Attributes:
+        position: Every change up to here has been applied.
+        healthy: Whether the change stream is open.
+    """
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], collections: Iterable[str]) -> None:
+        self._stream = ChangeStream(database, collections)
+        self._ring: deque[Group] = deque()
+        self._ring_events = 0
+        self._ring_lost = Time(0, 0)
+        self._readers: dict[object, Time] = {}
+        self._partial: tuple[Time, list[ChangeEvent]] | None = None
+        self.position = Time(0, 0)
+        self.healthy = False
+        self.healthy_since = time.monotonic()
+        self.events_seen = 0
+
+    async def open(self) -> None:
+        """Open the change stream for the first time; the position is known afterwards."""
+        batch = await self._stream.open()
+        self.position = batch.through
+        self.healthy = True
+
+    async def run(self, listener: Listener) -> None:
+        """Follow the stream until cancelled. `open` comes first."""
+        pause = limits.FEED_RETRY_SECONDS_MIN
+        lost = False
+        try:
+            while True:
+                try:
+                    if not self.healthy:
+                        batch = await self._stream.open()
+                        self._reopened(lost, batch, listener)
+                        lost = False
+                    else:
+                        batch = await self._stream.next()
+                    pause = limits.FEED_RETRY_SECONDS_MIN
+                    await self._take(batch, listener)
+                except HistoryLost as error:
+                    _log.warning("Change stream lost its history: %s. Reading anew.", error)
+                    self._stream.forget()
+                    self._closed()
+                    lost = True
+                    await asyncio.sleep(pause)
+                except PyMongoError as error:
+                    if self.healthy:
+                        _log.warning("Change stream interrupted (%s). Reopening.", _named(error))
+                    self._closed()
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, limits.FEED_RETRY_SECONDS_MAX)
+        finally:
+            await self._stream.close()
+
+    def _closed(self) -> None:
+        self.healthy = False
+        self._partial = None
+
+    def _reopened(self, lost: bool, batch: Batch, listener: Listener) -> None:
+        self.healthy = True
+        if lost:
+            self._ring.clear()
+            self._ring_events = 0
+            self.position = self._ring_lost = max(batch.through, self.position)
+            listener.gap()
+
+    async def _take(self, batch: Batch, listener: Listener) -> None:
+        """Apply a batch, group by group."""
+        groups = self._grouped(batch)
+        for index, group in enumerate(groups):
+            if group.time <= self.position:
+                continue  # seen before the stream was reopened
+            await listener.prepare(group)
+            self.position = group.time
+            self.events_seen += len(group.events)
+            self._keep(group)
+            listener.apply(group)
+            if index % 64 == 63:
+                await asyncio.sleep(0)  # ten thousand at one go would hold up everybody
+        if self._partial is None and batch.through > self.position:
+            self.position = batch.through
+        listener.advanced()
+
+    def _grouped(self, batch: Batch) -> list[Group]:
+        """The groups that are complete, and in `_partial` the one that may go on."""
+        groups: list[Group] = []
+        current = self._partial
+        self._partial = None
+        for at, event in batch.events:
+            if current is not None and current[0] == at:
+                current[1].append(event)
+            else:
+                if current is not None:
+                    groups.append(Group(current[0], tuple(current[1])))
+                current = (at, [event])
+        if current is not None and batch.may_be_cut:
+            self._partial = current
+        elif current is not None:
+            groups.append(Group(current[0], tuple(current[1])))
+        return groups
+
+    # --- the ring: what happened while somebody was reading ------------------------------------
+
+    def begin_reading(self, reader: object) -> Time:
+        """Keep every group from now on, until `end_reading`; gives the position to read at."""
+        self._readers[reader] = self.position
+        return self.position
+
+    def end_reading(self, reader: object) -> None:
+        """Let go of what only `reader` still needed."""
+        self._readers.pop(reader, None)
+        oldest = min(self._readers.values(), default=self.position)
+        while self._ring and self._ring[0].time <= oldest:
+            self._ring_events -= len(self._ring.popleft().events)
+
+    def since(self, time: Time) -> list[Group]:
+        """The groups after `time`, where `time` was given by `begin_reading`.
+
+        Raises:
+            RingOverrun: They are no longer kept; read again.
+        """
+        if time < self._ring_lost:
+            raise RingOverrun
+        return [group for group in self._ring if group.time > time]
+
+    def _keep(self, group: Group) -> None:
+        if not self._readers:
+            return
+        self._ring.append(group)
+        self._ring_events += len(group.events)
+        while self._ring_events > limits.RING_EVENTS_MAX and self._ring:
+            dropped = self._ring.popleft()
+            self._ring_events -= len(dropped.events)
+            self._ring_lost = dropped.time
+
+
+def _named(error: PyMongoError) -> str:
+    """An error's type and number; its text can hold hosts and more."""
+    code = getattr(error, "code", None)
+    return type(error).__name__ + (f" {code}" if code else "")

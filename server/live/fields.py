@@ -1,0 +1,48 @@
+"""The check that a filter, a sort or an update names fields that the table has.
+
+A misspelt field would match nothing, or be stored beside the real one; here it raises.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from schemas.document import Document
+from schemas.shape import shape_of
+from server.live.matching import filter_paths
+
+__all__ = ["check_filter", "check_names", "check_update"]
+
+
+def check_filter(table: type[Document], query: Mapping[str, Any]) -> None:
+    """Raise ValueError where `query` names a field that `table` does not have."""
+    check_names(table, filter_paths(query), "filter")
+
+
+def check_update(table: type[Document], update: Mapping[str, Any] | list[Any]) -> None:
+    """Raise ValueError where `update` is no update, or names a field unknown to `table`."""
+    stages = update if isinstance(update, list) else [update]
+    for stage in stages:
+        if not stage or not all(str(name).startswith("$") for name in stage):
+            raise ValueError(
+                'An update is written with operators, such as {"$set": {"title": "New"}}; to '
+                "replace a document whole, use ctx.replace."
+            )
+        for operator, operand in cast("Mapping[str, Any]", stage).items():
+            if isinstance(operand, Mapping):
+                check_names(table, cast("Mapping[str, Any]", operand), operator)
+            elif operator == "$unset":
+                names = [operand] if isinstance(operand, str) else operand
+                check_names(table, names, operator)
+
+
+def check_names(table: type[Document], paths: Iterable[str], where: str) -> None:
+    """Raise ValueError where a path begins with a field that `table` does not have."""
+    shape = shape_of(table)
+    for path in paths:
+        name = path.partition(".")[0]
+        if name not in shape.fields and name not in shape.internal:
+            known = ", ".join(sorted((*shape.fields, *shape.internal)))
+            raise ValueError(
+                f"{table.__name__} has no field {name!r} (in {where}: {path!r}). Stored names "
+                f"are camelCase; it has {known}."
+            )

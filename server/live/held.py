@@ -1,0 +1,170 @@
+"""One document as this process holds it: an immutable value, and what a client sees of it."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+
+from schemas.shape import ANY, ListShape, ObjectShape, UnionShape
+from server.feed.events import Changes
+from server.live.projection import hold, reproject, show, variant_of
+from server.live.text import ChunkText
+
+__all__ = ["Held", "Unappliable", "encode"]
+
+
+def encode(value: Any) -> bytes:
+    """The JSON text of a shown value."""
+    encoded = orjson.dumps(value, default=_encode_text)
+    return bytes(bytearray(encoded))  # orjson keeps a far larger buffer alive behind its result
+
+
+def _encode_text(value: Any) -> str:
+    if isinstance(value, ChunkText):
+        return str(value)
+    raise TypeError
+
+
+class Held:
+    """A document at one moment.
+
+    Attributes:
+        raw: As stored, but streamed texts as `ChunkText`.
+        shown: As a client sees it. Documents that grew from one another share what did not change.
+    """
+
+    __slots__ = ("_encoded", "_shape", "raw", "shown")
+
+    def __init__(self, raw: dict[str, Any], shown: dict[str, Any], shape: ObjectShape) -> None:
+        self.raw = raw
+        self.shown = shown
+        self._shape = shape
+        self._encoded: bytes | None = None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], shape: ObjectShape) -> "Held":
+        """Hold a document just read."""
+        raw = cast("dict[str, Any]", hold(document, shape))
+        return cls(raw, show(raw, shape), shape)
+
+    def changed(self, changes: Changes) -> "Held":
+        """This document after an update event.
+
+        Raises:
+            Unappliable: The event does not fit what is held; the document must be read again.
+        """
+        raw = self.raw
+        for path, value in changes.updated.items():
+            raw = _set(raw, path.split("."), value, self._shape)
+        for path in changes.removed:
+            raw = _remove(raw, path.split("."))
+        for path, size in changes.truncated.items():
+            raw = _truncate(raw, path.split("."), size)
+        return Held(raw, reproject(raw, self._shape, self.raw, self.shown), self._shape)
+
+    def replaced(self, document: Mapping[str, Any]) -> "Held":
+        """This document after a replacement."""
+        return Held.of(document, self._shape)
+
+    def encoded(self) -> bytes:
+        """The JSON text of `shown`, made once."""
+        if self._encoded is None:
+            self._encoded = encode(self.shown)
+        return self._encoded
+
+
+class Unappliable(Exception):
+    """An update event that does not fit the held document."""
+
+
+def _set(value: Any, steps: list[str], new: Any, shape: Any) -> Any:
+    """A copy of `value` along the path with `new` at its end."""
+    shape = _resolved(shape, value)
+    if not steps:
+        return hold(new, shape)
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, dict):
+        document = cast("dict[str, Any]", value)
+        inner = shape.fields.get(step, ANY) if isinstance(shape, ObjectShape) else ANY
+        if not rest:
+            new_value = hold(new, inner)
+        elif step in document:
+            new_value = _set(document[step], rest, new, inner)
+        else:
+            raise Unappliable
+        return {**document, step: new_value}
+    if isinstance(value, ChunkText) and not rest and isinstance(new, str):
+        return _set_chunk(value, _index(step), new)
+    if isinstance(value, ChunkText):
+        value = value.chunks()
+    if isinstance(value, list):
+        items = list(cast("list[Any]", value))
+        index = _index(step)
+        inner = shape.item if isinstance(shape, ListShape) else ANY
+        if index >= len(items):
+            if rest:
+                raise Unappliable
+            items += [None] * (index + 1 - len(items))  # MongoDB pads with nulls and says not so
+        items[index] = _set(items[index], rest, new, inner) if rest else hold(new, inner)
+        return items
+    raise Unappliable
+
+
+def _set_chunk(text: ChunkText, index: int, chunk: str) -> Any:
+    if index == text.count:
+        return text.appended(chunk)
+    chunks: list[Any] = text.chunks()
+    if index > len(chunks):
+        return [*chunks, *[None] * (index - len(chunks)), chunk]
+    chunks[index] = chunk
+    return ChunkText(chunks)
+
+
+def _remove(value: Any, steps: list[str]) -> Any:
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, dict):
+        document = cast("dict[str, Any]", value)
+        if step not in document:
+            return document
+        if rest:
+            return {**document, step: _remove(document[step], rest)}
+        return {k: v for k, v in document.items() if k != step}
+    if isinstance(value, list) and rest:
+        items = list(cast("list[Any]", value))
+        index = _index(step)
+        if index < len(items):
+            items[index] = _remove(items[index], rest)
+        return items
+    raise Unappliable
+
+
+def _truncate(value: Any, steps: list[str], size: int) -> Any:
+    if not steps:
+        if isinstance(value, ChunkText):
+            return ChunkText(value.chunks()[:size])
+        if isinstance(value, list):
+            return cast("list[Any]", value)[:size]
+        raise Unappliable
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, dict) and step in value:
+        document = cast("dict[str, Any]", value)
+        return {**document, step: _truncate(document[step], rest, size)}
+    if isinstance(value, list):
+        items = list(cast("list[Any]", value))
+        index = _index(step)
+        if index < len(items):
+            items[index] = _truncate(items[index], rest, size)
+            return items
+    raise Unappliable
+
+
+def _index(step: str) -> int:
+    if not step.isdigit():
+        raise Unappliable
+    return int(step)
+
+
+def _resolved(shape: Any, value: Any) -> Any:
+    if isinstance(shape, UnionShape) and isinstance(value, dict):
+        return variant_of(shape, cast("dict[str, Any]", value))
+    return shape

@@ -1,0 +1,124 @@
+"""The difference of two shown values, as operations of a patch.
+
+Values that grew from one another share what did not change, and what is shared is skipped at a
+glance; so the cost follows the change.
+"""
+
+from itertools import groupby
+from typing import Any, cast
+
+from schemas.wire.patch import Operation, escape
+from server.live.text import ChunkText
+
+__all__ = ["diff", "merge_appends"]
+
+
+def diff(old: Any, new: Any, path: str = "") -> list[Operation]:
+    """The operations that turn `old` into `new`; none where they are equal."""
+    operations: list[Operation] = []
+    _diff(old, new, path, operations)
+    return operations
+
+
+def _diff(old: Any, new: Any, path: str, out: list[Operation]) -> None:
+    if old is new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        _diff_objects(cast("dict[str, Any]", old), cast("dict[str, Any]", new), path, out)
+    elif isinstance(old, list) and isinstance(new, list):
+        _diff_lists(cast("list[Any]", old), cast("list[Any]", new), path, out)
+    elif isinstance(new, ChunkText | str) and isinstance(old, ChunkText | str):
+        _diff_texts(old, new, path, out)
+    elif not _same_scalar(cast("object", old), cast("object", new)):
+        out.append({"op": "replace", "path": path, "value": new})
+
+
+def _same_scalar(old: object, new: object) -> bool:
+    """Equal in JSON, where true is not 1 and 1 is not 1.0's text."""
+    return type(old) is type(new) and old == new
+
+
+def _diff_texts(
+    old: ChunkText | str, new: ChunkText | str, path: str, out: list[Operation]
+) -> None:
+    if isinstance(old, ChunkText) and isinstance(new, ChunkText):
+        grown = new.grown_from(old)
+    else:
+        text, prefix = str(new), str(old)
+        grown = text[len(prefix) :] if text.startswith(prefix) else None
+    if grown is None:
+        out.append({"op": "replace", "path": path, "value": new})
+    elif grown:
+        out.append({"op": "append", "path": path, "value": grown})
+
+
+def _diff_objects(
+    old: dict[str, Any], new: dict[str, Any], path: str, out: list[Operation]
+) -> None:
+    out.extend(_remove(f"{path}/{escape(name)}") for name in old if name not in new)
+    for name, value in new.items():
+        if name not in old:
+            out.append(_add(f"{path}/{escape(name)}", value))
+        elif old[name] is not value:
+            _diff(old[name], value, f"{path}/{escape(name)}", out)
+
+
+def _diff_lists(old: list[Any], new: list[Any], path: str, out: list[Operation]) -> None:
+    if _keyed(old) and _keyed(new):
+        _diff_documents(old, new, path, out)
+        return
+    both = min(len(old), len(new))
+    for index in range(both):
+        _diff(old[index], new[index], f"{path}/{index}", out)
+    out.extend(_remove(f"{path}/{index}") for index in range(len(old) - 1, both - 1, -1))
+    out.extend(_add(f"{path}/{index}", new[index]) for index in range(both, len(new)))
+
+
+def _keyed(values: list[Any]) -> bool:
+    """Whether these are documents, each with an ``_id`` of its own."""
+    if not all(isinstance(value, dict) and isinstance(value.get("_id"), str) for value in values):
+        return False
+    return len({value["_id"] for value in values}) == len(values)
+
+
+def _diff_documents(old: list[Any], new: list[Any], path: str, out: list[Operation]) -> None:
+    """Documents are followed by their ids: one that moved is moved, not written anew."""
+    wanted = {document["_id"]: document for document in new}
+    order: list[Any] = []
+    for index in range(len(old) - 1, -1, -1):
+        if old[index]["_id"] in wanted:
+            order.append(old[index])
+        else:
+            out.append(_remove(f"{path}/{index}"))
+    order.reverse()
+    present = {document["_id"] for document in order}
+    for index, document in enumerate(new):
+        if document["_id"] not in present:
+            out.append(_add(f"{path}/{index}", document))
+            order.insert(index, document)
+            continue
+        if order[index]["_id"] != document["_id"]:
+            at = next(i for i in range(index, len(order)) if order[i]["_id"] == document["_id"])
+            out.append({"op": "move", "from": f"{path}/{at}", "path": f"{path}/{index}"})
+            order.insert(index, order.pop(at))
+        _diff(order[index], document, f"{path}/{index}", out)
+
+
+def _add(path: str, value: Any) -> Operation:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _remove(path: str) -> Operation:
+    return {"op": "remove", "path": path}
+
+
+def merge_appends(operations: list[Operation]) -> list[Operation]:
+    """Fewer operations with the same effect: appends that follow one another become one."""
+    merged: list[Operation] = []
+    for (kind, path), run in groupby(operations, key=lambda one: (one["op"], one["path"])):
+        if kind == "append":
+            text = "".join(one.get("value", "") for one in run)
+            merged.append({"op": "append", "path": path, "value": text})
+        else:
+            merged.extend(run)
+    return merged

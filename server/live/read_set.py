@@ -1,0 +1,64 @@
+"""A read set: what a query function awaited, and so what can change its result."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from server.live.find import Spec
+from server.live.held import Held
+from server.live.matching import Matcher, NotCompiled, compile_filter, filter_paths
+
+__all__ = ["ReadMade"]
+
+
+class ReadMade:
+    """One awaited read.
+
+    Attributes:
+        spec: What was read.
+        matcher: The compiled filter, or None where only MongoDB can judge it.
+        why_not: Why there is no matcher.
+        roots: The top-level fields on which it depends whether and where a document is read.
+        entry_roots: Those of them by which a document that was not read could come in.
+        ids: Of the documents that were read; None for a count, which does not say.
+    """
+
+    def __init__(self, spec: Spec, ids: Iterable[Any] | None) -> None:
+        self.spec = spec
+        self.ids = frozenset(ids) if ids is not None else None
+        self.matcher: Matcher | None = None
+        self.why_not: str | None = None
+        filtered = frozenset(path.partition(".")[0] for path in filter_paths(spec.query))
+        try:
+            self.matcher = compile_filter(spec.query)
+        except NotCompiled as error:
+            self.why_not = str(error)
+        self.roots: frozenset[str] = filtered if ids is None else filtered | spec.sort_roots
+        self.entry_roots: frozenset[str] = filtered if spec.limit is None else self.roots
+        self._fields = None if spec.fields is None else frozenset(spec.fields)
+
+    def touched(self, id_: Any, new: Held | None, roots: set[str] | None) -> bool:
+        """Whether what became of a document can alter what was read.
+
+        Args:
+            id_: The document's ``_id``.
+            new: What it is now, as far as known; None where it is gone or not known.
+            roots: The top-level fields that an update changed; None where the document was
+                inserted, replaced or deleted.
+        """
+        if self.ids is None:
+            return self._count_touched(new, roots)
+        if id_ in self.ids:
+            return roots is None or self._shows(roots) or not self.roots.isdisjoint(roots)
+        if new is None:  # gone, and was not read; or unknown, because no one wanted to know
+            return roots is not None and self.matcher is None
+        if roots is not None and self.matcher is not None and self.entry_roots.isdisjoint(roots):
+            return False
+        return self.matcher is None or self.matcher.matches(new.raw)
+
+    def _shows(self, roots: set[str]) -> bool:
+        return self._fields is None or not self._fields.isdisjoint(roots)
+
+    def _count_touched(self, new: Held | None, roots: set[str] | None) -> bool:
+        if roots is not None:
+            return self.matcher is None or not self.roots.isdisjoint(roots)
+        return new is None or self.matcher is None or self.matcher.matches(new.raw)

@@ -1,0 +1,234 @@
+"""Runs stale queries, round by round, and joins each result to the feed exactly.
+
+A round runs all that is stale at one position, so that it comes to its streams together. The
+next round waits for the slowest of it, but not long; nothing is run twice at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from schemas.wire.position import Time
+from server.core import limits
+from server.core.errors import HeadwaterError, QueryTimeout, Unavailable
+from server.feed.events import Group
+from server.feed.feed import Feed, RingOverrun
+from server.live.held import Held
+from server.live.live_query import LiveQuery, Outcome
+from server.live.net_changes import net_changes
+from server.live.routing import DocumentKey, Routing, concerns
+from server.live.run import run_query
+from server.store.reads import Reads, SnapshotGone
+
+__all__ = ["Rounds"]
+
+Explain = Callable[[str, Exception], HeadwaterError]
+"""What a client learns of what a query function (named) raised."""
+
+
+class Rounds:
+    """The runs of one process's live queries.
+
+    Attributes:
+        runs: How many have been made.
+        fetches: How many documents were read because an event did not tell enough.
+    """
+
+    def __init__(self, feed: Feed, reads: Reads, routing: Routing, explain: Explain) -> None:
+        self._feed = feed
+        self._reads = reads
+        self._routing = routing
+        self._explain = explain
+        self._stale: set[LiveQuery] = set()
+        self._wake = asyncio.Event()
+        self._at_once = asyncio.Semaphore(limits.RUNS_AT_ONCE_MAX)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.runs = 0
+        self.fetches = 0
+
+    def add(self, query: LiveQuery) -> None:
+        """Run `query` in the next round."""
+        self._stale.add(query)
+        self._wake.set()
+
+    def start(self, query: LiveQuery) -> None:
+        """Run `query` at once, for the first time."""
+        self._begin(query)
+
+    def discard(self, query: LiveQuery) -> None:
+        """`query` need not be run any more."""
+        self._stale.discard(query)
+
+    async def run(self) -> None:
+        """Make the rounds, until cancelled."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                ready = [query for query in self._stale if not query.running]
+                self._stale.difference_update(ready)
+                tasks = [self._begin(query) for query in ready]  # all at one position
+                if tasks:
+                    await asyncio.wait(tasks, timeout=limits.ROUND_SECONDS)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, query: LiveQuery) -> asyncio.Task[None]:
+        query.running = True
+        at = self._feed.begin_reading(query)
+        task = asyncio.create_task(self._run(query, at), name=f"run {query.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _run(self, query: LiveQuery, at: Time) -> None:
+        try:
+            async with self._at_once:
+                await self._attempt(query, at)
+        finally:
+            self._feed.end_reading(query)
+            query.running = False
+            if query.stale_from is not None and query.wanted:
+                self.add(query)
+
+    async def _attempt(self, query: LiveQuery, at: Time) -> None:
+        """Run until the result could be joined, or give up."""
+        error: HeadwaterError = Unavailable(f"{query.name} could not be read; trying again.")
+        for _ in range(limits.RUN_ATTEMPTS_MAX):
+            self.runs += 1
+            lost = query.losses
+            try:
+                async with asyncio.timeout(limits.RUN_SECONDS_MAX):
+                    outcome = await run_query(query.run, self._reads, at, self._explained(query))
+                    joined = await self._join(query, outcome, at)
+                if joined and lost == query.losses:
+                    return
+            except TimeoutError:
+                error = QueryTimeout(
+                    f"{query.name} took longer than {limits.RUN_SECONDS_MAX:g} s; narrow what it "
+                    "reads, or give its filter an index."
+                )
+                break
+            except (SnapshotGone, RingOverrun):
+                await asyncio.sleep(limits.FEED_AWAIT_MS / 1000)
+            except PyMongoError:
+                await asyncio.sleep(limits.FEED_RETRY_SECONDS_MIN)
+            at = self._feed.begin_reading(query)
+        # It stays stale and is run again; whoever watches knows why there is nothing new.
+        if not query.ready or isinstance(error, QueryTimeout):
+            position = self._feed.position
+            query.install(Outcome(error=error), position, position, time.monotonic())
+        await asyncio.sleep(limits.RUN_RETRY_SECONDS)
+
+    def _explained(self, query: LiveQuery) -> Callable[[Exception], HeadwaterError]:
+        return lambda error: self._explain(query.name, error)
+
+    async def _join(self, query: LiveQuery, outcome: Outcome, at: Time) -> bool:
+        """Bring the outcome of a run at `at` up to the feed, and install it; False: run again."""
+        own = {
+            (window.spec.table.collection, id_): window.held(id_)
+            for window in outcome.windows
+            for id_ in window.ids
+        }
+        fetched: dict[DocumentKey, Held | None] = {}
+        fetched_at = at
+        while True:
+            groups = self._feed.since(at)
+            late = {
+                (event.collection, event.id)
+                for group in groups
+                if group.time > fetched_at
+                for event in group.events
+            }
+            for key in late & fetched.keys():
+                del fetched[key]  # it changed again while it was being read
+            wanted = self._wanted(outcome, groups, own) - fetched.keys()
+            if not wanted:
+                return self._settle(query, outcome, at, groups, own, fetched)
+            fetched_at = self._feed.position
+            fetched |= await self.fetch(wanted, fetched_at)
+
+    def _wanted(
+        self, outcome: Outcome, groups: list[Group], own: Mapping[DocumentKey, Any]
+    ) -> set[DocumentKey]:
+        """The documents of which only the database can tell what they are now."""
+        found: set[DocumentKey] = set()
+        for group in groups:
+            for event in group.events:
+                key = (event.collection, event.id)
+                if event.changes is None or key in own or self._routing.held(*key) is not None:
+                    continue
+                roots = event.changes.roots()
+                if any(
+                    part.spec.table.collection == event.collection
+                    and not part.entry_roots.isdisjoint(roots)
+                    for part in outcome.parts
+                ):
+                    found.add(key)
+        return found
+
+    def _settle(
+        self,
+        query: LiveQuery,
+        outcome: Outcome,
+        at: Time,
+        groups: list[Group],
+        own: Mapping[DocumentKey, Held | None],
+        fetched: Mapping[DocumentKey, Held | None],
+    ) -> bool:
+        """Apply what happened since `at`, in one step with entering the routing."""
+        collections = {part.spec.table.collection for part in outcome.parts}
+
+        def held(collection: str, id_: Any) -> Held | None:
+            key = (collection, id_)
+            current = self._routing.held(collection, id_)
+            return current or fetched.get(key) or own.get(key)
+
+        changes, reset = net_changes(
+            groups,
+            held=held,
+            shape=lambda name: self._routing.shape(name) if name in collections else None,
+            settled=lambda c, i: self._routing.held(c, i) is not None or (c, i) in fetched,
+        )
+        now = time.monotonic()
+        concerned = [
+            (part, change)
+            for change in changes.values()
+            for part in outcome.parts
+            if part.spec.table.collection == change.collection and concerns(part, change)
+        ]
+        if not reset.isdisjoint(collections) or any(
+            part.touched(change.id, change.new, change.roots)
+            for part, change in concerned
+            if part in outcome.reads
+        ):
+            query.install(outcome, at, groups[0].time, now)
+            return True
+        for part, change in concerned:
+            if part in outcome.windows:
+                if not change.known and change.id in part.ids:
+                    return False
+                part.change(change.id, change.new)
+                part.left.clear()
+        if any(window.dry for window in outcome.windows):
+            return False
+        query.install(outcome, self._feed.position, None, now)
+        self._routing.add(query)
+        return True
+
+    async def fetch(self, keys: set[DocumentKey], at: Time) -> dict[DocumentKey, Held | None]:
+        """The documents under `keys` at `at`, one read for each collection."""
+        found: dict[DocumentKey, Held | None] = dict.fromkeys(keys)
+        for collection in {collection for collection, _ in keys}:
+            shape = self._routing.shape(collection)
+            assert shape is not None
+            ids = [id_ for name, id_ in keys if name == collection]
+            self.fetches += len(ids)
+            for document in await self._reads.find(collection, {"_id": {"$in": ids}}, at=at):
+                found[collection, document["_id"]] = Held.of(document, shape)
+        return found

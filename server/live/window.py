@@ -1,0 +1,260 @@
+"""A maintained find: the documents that match, in order, up to a limit and a little beyond.
+
+Pure: it is told what became of a document and answers with the operations of a patch.
+"""
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.shape import shape_of
+from schemas.wire.patch import Operation
+from server.core import limits
+from server.live.find import Spec, model_of, thaw
+from server.live.held import Held, encode
+from server.live.matching import Matcher, compile_filter
+from server.live.ordering import Key, compile_sort
+from server.live.patching import diff
+from server.live.projection import to_json
+
+__all__ = ["Window", "hold_all"]
+
+
+@dataclass(slots=True)
+class _Row:
+    """One document of the window; `shown` is what its client sees of it."""
+
+    id: Any
+    held: Held
+    shown: Any
+
+
+class Window:
+    """The result of one find, kept current.
+
+    Beyond a limit it holds a buffer of `WINDOW_BUFFER` documents, so that one that leaves is
+    followed by the next without asking the database. When the buffer is used up the window is
+    *dry*: it no longer knows what follows, and must be read again.
+
+    Attributes:
+        spec: What is found.
+        path: Where the result stands in the query's value, as a JSON pointer.
+        matcher: The compiled filter.
+        roots: The top-level fields on which membership and order depend.
+        entry_roots: Those of them by which a document that is not held could come in.
+        left: Ids of documents that were let go; whoever counts the holders empties it.
+    """
+
+    def __init__(self, spec: Spec, path: str) -> None:
+        self.spec = spec
+        self.path = path
+        self.matcher: Matcher = compile_filter(spec.query)
+        self.roots = self.matcher.roots | spec.sort_roots
+        self.entry_roots = self.matcher.roots if spec.limit is None else self.roots
+        self.left: list[Any] = []
+        self._order = compile_sort(spec.sort)
+        self._size = spec.limit if spec.limit is not None else limits.RESULT_DOCUMENTS_MAX
+        self._complete = True
+        self._keys: list[Key] = []
+        self._rows: list[_Row] = []
+        self._key_of: dict[Any, Key] = {}
+
+    @property
+    def read_limit(self) -> int | None:
+        """How many documents to read for `load`; None for all."""
+        return None if self.spec.limit is None else self._size + limits.WINDOW_BUFFER
+
+    def load(self, documents: Iterable[tuple[Any, Held]]) -> None:
+        """Take the documents just read, by id, in the order of `spec.sort`."""
+        for id_, held in documents:
+            key = self._order(held.raw)
+            self._keys.append(key)
+            self._rows.append(_Row(id_, held, self._show(held)))
+            self._key_of[id_] = key
+        limit = self.read_limit
+        self._complete = limit is None or len(self._rows) < limit
+
+    # --- what it holds -------------------------------------------------------------------------
+
+    @property
+    def ids(self) -> Collection[Any]:
+        """The ids of the documents held, those of the buffer included."""
+        return self._key_of.keys()
+
+    def held(self, id_: Any) -> Held | None:
+        """The document held under `id_`."""
+        key = self._key_of.get(id_)
+        return None if key is None else self._rows[bisect_left(self._keys, key)].held
+
+    def adopt(self, id_: Any, held: Held) -> None:
+        """Hold `held`, an equal value, instead of our own copy."""
+        row = self._rows[bisect_left(self._keys, self._key_of[id_])]
+        if self.spec.view is None and self.spec.fields is None:
+            row.shown = held.shown
+        row.held = held
+
+    @property
+    def dry(self) -> bool:
+        """Whether fewer documents are held than are to be shown, or more than may be."""
+        return (not self._complete and len(self._rows) < self._size) or self._overfull
+
+    @property
+    def _overfull(self) -> bool:
+        return self.spec.limit is None and len(self._rows) > limits.RESULT_DOCUMENTS_MAX
+
+    def may_run_dry(self, leaving: int) -> bool:
+        """Whether the window could be dry after `leaving` of its documents left."""
+        return not self._complete and len(self._rows) - leaving < self._size
+
+    def value(self) -> Any:
+        """What is shown: a list, or for a single document that or None."""
+        shown = [row.shown for row in self._rows[: self._size]]
+        if self.spec.single:
+            return shown[0] if shown else None
+        if self.spec.from_end:
+            shown.reverse()
+        return shown
+
+    def encoded(self) -> bytes:
+        """The JSON text of `value`, from texts that the documents keep."""
+        own = self.spec.view is not None or self.spec.fields is not None
+        texts = [
+            encode(row.shown) if own else row.held.encoded() for row in self._rows[: self._size]
+        ]
+        if self.spec.single:
+            return texts[0] if texts else b"null"
+        if self.spec.from_end:
+            texts.reverse()
+        return b"[" + b",".join(texts) + b"]"
+
+    def _show(self, held: Held) -> Any:
+        if self.spec.view is not None:
+            return to_json(self.spec.view(model_of(self.spec, thaw(held.raw))))
+        if self.spec.fields is not None:
+            return {name: held.shown[name] for name in self.spec.fields if name in held.shown}
+        return held.shown
+
+    # --- what became of a document -------------------------------------------------------------
+
+    def change(self, id_: Any, new: Held | None) -> list[Operation]:
+        """The document `id_` is now `new`, or gone; gives what changes in `value`."""
+        if self.spec.single:
+            before = self.value()
+            self._move(id_, new)
+            return diff(before, self.value(), self.path)
+        return self._move(id_, new)
+
+    def _move(self, id_: Any, new: Held | None) -> list[Operation]:
+        old_key = self._key_of.get(id_)
+        belongs = new is not None and self.matcher.matches(new.raw)
+        if old_key is None:
+            return self._enter(id_, new) if belongs and new is not None else []
+        index = bisect_left(self._keys, old_key)
+        if not belongs or new is None:
+            return self._leave(index)
+        key = self._order(new.raw)
+        if key == old_key:
+            return self._rewrite(index, new)
+        return self._shift(index, key, new)
+
+    def _rewrite(self, index: int, new: Held) -> list[Operation]:
+        row = self._rows[index]
+        before, row.held, row.shown = row.shown, new, self._show(new)
+        if index >= self._size:
+            return []
+        return diff(before, row.shown, self._pointer(index, self._visible))
+
+    def _enter(self, id_: Any, new: Held) -> list[Operation]:
+        key = self._order(new.raw)
+        index = bisect_left(self._keys, key)
+        if index == len(self._rows) and not self._complete:
+            return []  # beyond what is known
+        full = self._visible == self._size
+        row = _Row(id_, new, self._show(new))
+        self._insert(index, key, row)
+        operations: list[Operation] = []
+        if index < self._size:
+            if full and self.spec.limit is not None:
+                operations.append(self._removed(self._size - 1, self._size))
+                operations.append(self._added(index, self._size - 1, row))
+            else:
+                operations.append(self._added(index, self._visible - 1, row))
+        self._trim()
+        return operations
+
+    def _leave(self, index: int) -> list[Operation]:
+        visible = self._visible
+        self._delete(index)
+        if index >= self._size:
+            return []
+        operations = [self._removed(index, visible)]
+        if len(self._rows) >= self._size:
+            follower = self._rows[self._size - 1]
+            operations.append(self._added(self._size - 1, visible - 1, follower))
+        return operations
+
+    def _shift(self, index: int, key: Key, new: Held) -> list[Operation]:
+        """The document stays, in another place."""
+        row = self._rows[index]
+        target = bisect_left(self._keys, key)
+        if target > index:
+            target -= 1
+        if target == len(self._rows) - 1 and not self._complete:
+            return self._leave(index)  # to where nothing is known
+        if index < self._size <= target or target < self._size <= index:
+            return self._leave(index) + self._enter(row.id, new)
+        visible = self._visible
+        self._delete(index)
+        self._insert(target, key, row)
+        before, row.held, row.shown = row.shown, new, self._show(new)
+        if index >= self._size:
+            return []
+        pointer = self._pointer(target, visible)
+        operations: list[Operation] = []
+        if index != target:
+            source = self._pointer(index, visible)
+            operations.append({"op": "move", "from": source, "path": pointer})
+        return operations + diff(before, row.shown, pointer)
+
+    # --- the two lists -------------------------------------------------------------------------
+
+    @property
+    def _visible(self) -> int:
+        return min(len(self._rows), self._size)
+
+    def _insert(self, index: int, key: Key, row: _Row) -> None:
+        self._keys.insert(index, key)
+        self._rows.insert(index, row)
+        self._key_of[row.id] = key
+
+    def _delete(self, index: int) -> None:
+        id_ = self._rows[index].id
+        self.left.append(id_)
+        del self._key_of[id_]
+        del self._keys[index], self._rows[index]
+
+    def _trim(self) -> None:
+        """Let go of documents far beyond the limit."""
+        if self.spec.limit is None:
+            return
+        while len(self._rows) > self._size + 2 * limits.WINDOW_BUFFER:
+            self._delete(len(self._rows) - 1)
+            self._complete = False
+
+    def _pointer(self, index: int, visible: int) -> str:
+        """Where the row `index` is shown while `visible` rows are."""
+        return f"{self.path}/{visible - 1 - index if self.spec.from_end else index}"
+
+    def _removed(self, index: int, visible: int) -> Operation:
+        return {"op": "remove", "path": self._pointer(index, visible)}
+
+    def _added(self, index: int, visible: int, row: _Row) -> Operation:
+        """Row `index` appears where `visible` rows were shown before."""
+        return {"op": "add", "path": self._pointer(index, visible + 1), "value": row.shown}
+
+
+def hold_all(spec: Spec, documents: Iterable[dict[str, Any]]) -> list[tuple[Any, Held]]:
+    """Documents just read, as `Window.load` takes them."""
+    shape = shape_of(spec.table)
+    return [(document["_id"], Held.of(document, shape)) for document in documents]

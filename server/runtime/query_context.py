@@ -1,0 +1,104 @@
+"""What a query function is given: reads, and nothing else."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from bson import ObjectId
+from bson.errors import InvalidId
+
+from schemas.document import Document
+from server.live.fields import check_filter, check_names
+from server.live.find import Find, Get, Spec
+
+__all__ = ["QueryCtx", "Reader", "addressed", "stored_id"]
+
+D = TypeVar("D", bound=Document)
+
+
+class Reader(Protocol):
+    """Where reads go."""
+
+    def find(self, spec: Spec) -> Awaitable[list[dict[str, Any]]]:
+        """The documents of `spec`, in the order in which they are shown."""
+        ...
+
+    def count(self, spec: Spec) -> Awaitable[int]:
+        """How many documents match."""
+        ...
+
+
+class QueryCtx:
+    """Reads for one run of a function.
+
+    Filters and sorts are MongoDB's own language over stored (camelCase) names. One that names a
+    field that the table does not have raises ValueError instead of matching nothing.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def find(
+        self,
+        table: type[D],
+        query: Mapping[str, Any] | None = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int | None = None,
+        last: int | None = None,
+        fields: Sequence[str] | None = None,
+        view: Callable[[D], Any] | None = None,
+    ) -> Find[D]:
+        """Documents of `table`.
+
+        Return it from a query, bare or as a value of a dict, to have it maintained; await it for
+        a list of documents.
+
+        Args:
+            table: Whose documents.
+            query: A filter; all documents where absent.
+            sort: Pairs of name and 1 or -1; ``_id`` is added at the end.
+            limit: How many, from the start of the order.
+            last: How many, from its end; they are shown in the order all the same.
+            fields: Stored names to which documents are narrowed. A change outside of them, of
+                the filter and of the sort wakes nobody.
+            view: A pure function from a document to what is shown of it.
+        """
+        query = {} if query is None else query
+        check_filter(table, query)
+        check_names(table, [path for path, _ in sort], "sort")
+        check_names(table, fields or (), "fields")
+        spec = Spec.of(
+            table, addressed(table, query),
+            sort=sort, limit=limit, last=last, fields=fields, view=view,
+        )  # fmt: skip
+        return Find(spec, self._reader.find)
+
+    def get(self, table: type[D], id_: str) -> Get[D]:
+        """The document `id_` of `table`, or None. Return it to have it maintained, or await it."""
+        spec = Spec.of(table, {"_id": stored_id(table, id_)})
+        return Get(replace(spec, single=True), self._reader.find)
+
+    async def count(self, table: type[Document], query: Mapping[str, Any] | None = None) -> int:
+        """How many documents of `table` match."""
+        query = {} if query is None else query
+        check_filter(table, query)
+        return await self._reader.count(Spec.of(table, addressed(table, query)))
+
+
+def stored_id(table: type[Document], id_: str) -> Any:
+    """An id as `table` stores it. One that cannot be an ObjectId stays a string: no match."""
+    if not table.object_id:
+        return id_
+    try:
+        return ObjectId(id_)
+    except InvalidId:
+        return id_
+
+
+def addressed(table: type[Document], query: Mapping[str, Any]) -> dict[str, Any]:
+    """`query` with an ``_id`` given as a string turned into what the table stores."""
+    found = dict(query)
+    if table.object_id and isinstance(found.get("_id"), str):
+        found["_id"] = stored_id(table, found["_id"])
+    return found

@@ -1,0 +1,223 @@
+"""What a function that writes is given."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+from schemas.document import Document
+from schemas.wire.position import Time
+from server.core.errors import NotFound
+from server.live.fields import check_filter, check_update
+from server.live.find import Spec, model_of
+from server.runtime.query_context import QueryCtx, addressed, stored_id
+from server.store.writes import Session
+
+__all__ = ["MutationCtx", "OpenSession", "WriteCtx"]
+
+D = TypeVar("D", bound=Document)
+R = TypeVar("R")
+
+Update = Mapping[str, Any] | list[Any]
+
+OpenSession = Callable[[], AbstractAsyncContextManager[Session]]
+"""Opens the session in which the next read or write is made."""
+
+
+class _Sessions:
+    """The sessions in which a context reads and writes; its `Reader`."""
+
+    def __init__(self, open_session: OpenSession) -> None:
+        self._open = open_session
+        self.time = Time(0, 0)
+
+    async def do(self, work: Callable[[Session], Awaitable[R]]) -> R:
+        """Do one piece of work."""
+        async with self._open() as session:
+            value = await work(session)
+            self.time = max(self.time, session.time)
+            return value
+
+    async def find(self, spec: Spec) -> list[dict[str, Any]]:
+        """The documents of `spec`, in the order in which they are shown."""
+        documents = await self.do(
+            lambda session: session.find(
+                spec.table.collection,
+                spec.query,
+                sort=spec.sort,
+                limit=spec.limit or 0,
+                fields=spec.fields,
+            )
+        )
+        if spec.from_end:
+            documents.reverse()
+        return documents
+
+    async def count(self, spec: Spec) -> int:
+        """How many documents match."""
+        return await self.do(lambda session: session.count(spec.table.collection, spec.query))
+
+
+class WriteCtx(QueryCtx):
+    """Reads and writes.
+
+    Updates are MongoDB's own language over stored names; `updatedAt` is set with each of them
+    unless it says otherwise. Every write is acknowledged by the majority.
+    """
+
+    def __init__(self, open_session: OpenSession) -> None:
+        self._sessions = _Sessions(open_session)
+        super().__init__(self._sessions)
+
+    @property
+    def time(self) -> Time:
+        """The cluster time of the last write, or read."""
+        return self._sessions.time
+
+    # --- writing -------------------------------------------------------------------------------
+
+    async def insert(self, document: D) -> D:
+        """Insert a document; gives it back as it is stored.
+
+        Raises:
+            Conflict: Its id, or what a unique index covers, is taken.
+        """
+        table = type(document)
+        stored = _with_stored_id(table, document.stored())
+        await self._sessions.do(lambda session: session.insert(table.collection, stored))
+        return _typed(table, stored)
+
+    async def insert_many(self, documents: Sequence[Document]) -> None:
+        """Insert documents of one table, in order."""
+        if not documents:
+            return
+        table = type(documents[0])
+        stored = [_with_stored_id(table, document.stored()) for document in documents]
+        await self._sessions.do(lambda session: session.insert_many(table.collection, stored))
+
+    async def update(self, table: type[D], id_: str, update: Update) -> D:
+        """Update the document `id_`; gives it back as it is afterwards.
+
+        Raises:
+            NotFound: There is no such document.
+        """
+        check_update(table, update)
+        found = await self._sessions.do(
+            lambda session: session.update(
+                table.collection, {"_id": stored_id(table, id_)}, _stamped(update)
+            )
+        )
+        if found is None:
+            raise _not_found(table, id_)
+        return _typed(table, found)
+
+    async def update_one(
+        self, table: type[Document], query: Mapping[str, Any], update: Update
+    ) -> bool:
+        """Update one document that matches, without reading it back; whether there was one.
+
+        A *fenced* write is this, with the condition in the filter.
+        """
+        check_filter(table, query)
+        check_update(table, update)
+        return await self._sessions.do(
+            lambda session: session.apply(
+                table.collection, addressed(table, query), _stamped(update)
+            )
+        )
+
+    async def append(
+        self, table: type[Document], query: Mapping[str, Any], texts: Mapping[str, str]
+    ) -> bool:
+        """Append to streamed texts of one document that matches; whether there was one.
+
+        It is one ``$push`` and touches nothing else, not even `updatedAt`, so that its event
+        carries the new text alone.
+
+        Args:
+            table: Whose document.
+            query: Which.
+            texts: Path of a streamed text, such as ``parts.0.text``, to what is appended.
+        """
+        check_filter(table, query)
+        update = {"$push": dict(texts)}
+        check_update(table, update)
+        return await self._sessions.do(
+            lambda session: session.apply(table.collection, addressed(table, query), update)
+        )
+
+    async def replace(self, document: D) -> D:
+        """Replace the document that has this one's id.
+
+        Raises:
+            NotFound: There is no such document.
+        """
+        table = type(document)
+        stored = _with_stored_id(table, document.stored()) | {"updatedAt": _now()}
+        matched = await self._sessions.do(
+            lambda session: session.replace(table.collection, {"_id": stored["_id"]}, stored)
+        )
+        if not matched:
+            raise _not_found(table, document.id)
+        return _typed(table, stored)
+
+    async def delete(self, table: type[Document], id_: str) -> None:
+        """Delete the document `id_`.
+
+        Raises:
+            NotFound: There is no such document.
+        """
+        query = {"_id": stored_id(table, id_)}
+        deleted = await self._sessions.do(
+            lambda session: session.delete_many(table.collection, query, one=True)
+        )
+        if not deleted:
+            raise _not_found(table, id_)
+
+    async def update_many(
+        self, table: type[Document], query: Mapping[str, Any], update: Update
+    ) -> int:
+        """Update every document that matches; how many were modified."""
+        check_filter(table, query)
+        check_update(table, update)
+        return await self._sessions.do(
+            lambda session: session.update_many(
+                table.collection, addressed(table, query), _stamped(update)
+            )
+        )
+
+    async def delete_many(self, table: type[Document], query: Mapping[str, Any]) -> int:
+        """Delete every document that matches; how many there were."""
+        check_filter(table, query)
+        return await self._sessions.do(
+            lambda session: session.delete_many(table.collection, addressed(table, query))
+        )
+
+
+class MutationCtx(WriteCtx):
+    """What a mutation is given. All that it reads and writes is one transaction."""
+
+
+def _typed(table: type[D], stored: Mapping[str, Any]) -> D:
+    return cast("D", model_of(Spec.of(table, {}), stored))
+
+
+def _with_stored_id(table: type[Document], stored: dict[str, Any]) -> dict[str, Any]:
+    return {**stored, "_id": stored_id(table, stored["_id"])}
+
+
+def _not_found(table: type[Document], id_: str) -> NotFound:
+    return NotFound(f"There is no {table.__name__} {id_[:100]!r}.")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _stamped(update: Update) -> Update:
+    """`update` with `updatedAt` set too, unless it sets it itself."""
+    if isinstance(update, list):
+        return [*update, {"$set": {"updatedAt": "$$NOW"}}]
+    if any("updatedAt" in operand for operand in update.values()):
+        return update
+    return {**update, "$currentDate": {**update.get("$currentDate", {}), "updatedAt": True}}

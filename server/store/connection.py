@@ -1,0 +1,84 @@
+"""A client for a URI, with the options that our promises rest on forced whatever the URI says."""
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import ConfigurationError
+
+from server.core.errors import StartupError
+from server.store.redact import shown_hosts
+
+__all__ = ["connect_client", "database_name"]
+
+DATABASE_DEFAULT = "headwater"
+
+
+async def connect_client(
+    uri: str,
+    *,
+    app_name: str = "headwater",
+    server_selection_timeout_ms: int = 5_000,
+    socket_timeout_ms: int = 30_000,
+) -> AsyncMongoClient[dict[str, Any]]:
+    """A client for `uri`; the caller closes it. No server has been spoken to yet.
+
+    Forced over what the URI says: reads from the primary at read concern majority, writes
+    acknowledged by a journaled majority, retries of both, dates with their time zone, and the
+    timeouts. (A driver's own defaults wait 30 s for a primary, and for ever on a frozen server.)
+
+    Args:
+        uri: ``mongodb://`` or ``mongodb+srv://``; the latter's hosts are looked up here.
+        app_name: How the connections show in MongoDB's log and ``currentOp``.
+        server_selection_timeout_ms: How long an operation waits for a primary.
+        socket_timeout_ms: How long it waits for an answer; more than a stream's await time.
+
+    Raises:
+        StartupError: The URI cannot be used; the message never shows a password.
+    """
+    client: AsyncMongoClient[dict[str, Any]] | None = None
+    try:
+        client = AsyncMongoClient(
+            uri,
+            appName=app_name,
+            tz_aware=True,
+            readPreference="primary",
+            readPreferenceTags="",  # with tags or a staleness, "primary" is refused
+            maxStalenessSeconds=-1,
+            readConcernLevel="majority",
+            w="majority",
+            journal=True,
+            wTimeoutMS=0,
+            retryReads=True,
+            retryWrites=True,
+            serverSelectionTimeoutMS=server_selection_timeout_ms,
+            socketTimeoutMS=socket_timeout_ms,
+        )
+        await client.aconnect()
+    except (ConfigurationError, ValueError, OSError) as error:
+        if client is not None:
+            await client.close()
+        raise StartupError(_refusal(uri, error)) from None
+    return client
+
+
+def database_name(uri: str) -> str:
+    """The database that the path of `uri` names, ``headwater`` if it names none."""
+    authority, _, path = uri.partition("://")[2].partition("?")[0].partition("/")
+    name = unquote_plus(path).partition(".")[0] if authority else ""
+    return name or DATABASE_DEFAULT
+
+
+def _refusal(uri: str, error: Exception) -> str:
+    """What is wrong with `uri`, without the driver's words where they may quote a password."""
+    if uri.startswith("mongodb+srv://") and "DNS" in str(error):
+        return (
+            f"The host {shown_hosts(uri)} of HEADWATER_MONGODB_URI has no MongoDB address in DNS; "
+            "correct its name, or look whether this machine can resolve names."
+        )
+    if "@" in uri:
+        return (
+            f"HEADWATER_MONGODB_URI (hosts: {shown_hosts(uri)}) cannot be read; write user name "
+            "and password percent-escaped (urllib.parse.quote_plus), and look over its options."
+        )
+    return f"HEADWATER_MONGODB_URI cannot be used: {error}; correct it."

@@ -1,0 +1,96 @@
+"""Reads of a database at one cluster time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bson import Timestamp
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
+
+from schemas.wire.position import Time
+from server.core import limits
+from server.core.errors import TooLarge
+from server.store.collections import META
+
+__all__ = ["Reads", "SnapshotGone"]
+
+_GONE = {72, 239, 246}  # ahead of the majority, SnapshotTooOld, SnapshotUnavailable
+
+
+class SnapshotGone(Exception):
+    """That cluster time can not be read, or not any more; take a newer one."""
+
+
+class Reads:
+    """Reads that see one moment.
+
+    Every method takes the cluster time to read at, and raises `SnapshotGone` where MongoDB has
+    let go of it.
+    """
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        self._database = database
+
+    async def now(self) -> Time:
+        """The majority's present moment."""
+        command = {"find": META, "limit": 1, "readConcern": {"level": "snapshot"}}
+        reply = await self._database.command(command)
+        at: Timestamp = reply["cursor"]["atClusterTime"]
+        return Time(at.time, at.inc)
+
+    async def find(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        *,
+        at: Time,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The documents that match, as stored.
+
+        Raises:
+            TooLarge: More than `RESULT_DOCUMENTS_MAX` match.
+        """
+        bound = limits.RESULT_DOCUMENTS_MAX
+        command: dict[str, Any] = {
+            "find": collection,
+            "filter": query,
+            "limit": min(limit, bound) if limit else bound + 1,
+        }
+        if sort:
+            command["sort"] = dict(sort)
+        if fields is not None:
+            command["projection"] = dict.fromkeys(fields, 1)
+        documents = await self._run(command, at)
+        if len(documents) > bound:
+            raise TooLarge(
+                f"More than {bound} documents of {collection!r} match; narrow the filter, or use "
+                "limit= or last=."
+            )
+        return documents
+
+    async def count(self, collection: str, query: Mapping[str, Any], *, at: Time) -> int:
+        """How many documents match."""
+        command: dict[str, Any] = {
+            "aggregate": collection,
+            "pipeline": [{"$match": query}, {"$count": "n"}],
+            "cursor": {},
+        }
+        found = await self._run(command, at)
+        return int(found[0]["n"]) if found else 0
+
+    async def _run(self, command: dict[str, Any], at: Time) -> list[dict[str, Any]]:
+        command["readConcern"] = {
+            "level": "snapshot",
+            "atClusterTime": Timestamp(at.seconds, at.increment),
+        }
+        command["maxTimeMS"] = int(limits.RUN_SECONDS_MAX * 1000)
+        try:
+            cursor = await self._database.cursor_command(command)
+            return await cursor.to_list()
+        except OperationFailure as error:
+            if error.code in _GONE:
+                raise SnapshotGone(f"MongoDB error {error.code}") from error
+            raise

@@ -1,0 +1,141 @@
+"""All sync streams of this process: who has something to say, and when it is said.
+
+Streams are woken by the live queries they watch and spoken to once for each batch of the feed,
+so that what arrived together goes out together.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from schemas.wire.position import Time
+from server.core import limits
+from server.core.errors import Unavailable
+from server.feed.events import Group
+from server.store.collections import CALLS
+from server.sync.stream import SyncStream
+
+__all__ = ["Hub"]
+
+Push = Callable[[], None]
+"""Sends what a stream has to say, without waiting."""
+
+
+class Hub:
+    """The open streams of one process; their `Waker`."""
+
+    def __init__(self) -> None:
+        self._pushes: dict[SyncStream, Push] = {}
+        self._enders: dict[SyncStream, Callable[[], None]] = {}
+        self._clients: dict[str, set[SyncStream]] = {}
+        self._woken: set[SyncStream] = set()
+        self._later: dict[SyncStream, asyncio.TimerHandle] = {}
+        self._advanced: dict[object, Callable[[], None]] = {}
+        self._flush_soon: asyncio.Handle | None = None
+        self._closing = False
+
+    def __len__(self) -> int:
+        return len(self._pushes)
+
+    # --- opening and closing -------------------------------------------------------------------
+
+    def open(self, stream: SyncStream, push: Push, end: Callable[[], None]) -> None:
+        """Speak for `stream` from now on, by `push`; `end` ends it.
+
+        Raises:
+            Unavailable: The server is stopping, or has as many streams as it may.
+        """
+        if self._closing:
+            raise Unavailable("The server is stopping; connect again in a moment.")
+        if len(self._pushes) >= limits.STREAMS_MAX:
+            raise Unavailable("The server has as many streams as it may; connect again later.")
+        self._pushes[stream] = push
+        self._enders[stream] = end
+        if stream.client is not None:
+            self._clients.setdefault(stream.client, set()).add(stream)
+        self.wake(stream)
+
+    def close(self, stream: SyncStream) -> None:
+        """Speak for `stream` no more, and leave its queries."""
+        self._pushes.pop(stream, None)
+        self._enders.pop(stream, None)
+        self._woken.discard(stream)
+        if (timer := self._later.pop(stream, None)) is not None:
+            timer.cancel()
+        if stream.client is not None and stream.client in self._clients:
+            self._clients[stream.client].discard(stream)
+            if not self._clients[stream.client]:
+                del self._clients[stream.client]
+        stream.close()
+
+    def end_all(self) -> None:
+        """End every stream now, and let no new one open."""
+        self._closing = True
+        for end in list(self._enders.values()):
+            end()
+
+    # --- waking --------------------------------------------------------------------------------
+
+    def wake(self, stream: SyncStream) -> None:
+        """`stream` may have something to say; it is asked when the feed's batch is through."""
+        self._woken.add(stream)
+        if self._flush_soon is None:
+            self._flush_soon = asyncio.get_running_loop().call_soon(self.flush)
+
+    def wake_later(self, stream: SyncStream, seconds: float) -> None:
+        """The same, after `seconds`; an earlier request stands."""
+        if stream not in self._later:
+            loop = asyncio.get_running_loop()
+            self._later[stream] = loop.call_later(seconds, self._wake_now, stream)
+
+    def _wake_now(self, stream: SyncStream) -> None:
+        self._later.pop(stream, None)
+        self.wake(stream)
+
+    def flush(self) -> None:
+        """Let every woken stream say what it has to say."""
+        if self._flush_soon is not None:
+            self._flush_soon.cancel()
+            self._flush_soon = None
+        woken, self._woken = self._woken, set()
+        for stream in woken:
+            if (push := self._pushes.get(stream)) is not None:
+                push()
+
+    def saw(self, group: Group) -> None:
+        """A mutation names its client in its trace: that client's streams tell their position."""
+        for event in group.events:
+            if event.collection == CALLS and event.document is not None:
+                for stream in self._clients.get(str(event.document.get("client")), ()):
+                    stream.want_progress()
+
+    async def beat(self) -> None:
+        """Let streams that have been silent too long tell their position, until cancelled."""
+        while True:
+            await asyncio.sleep(limits.HEARTBEAT_SECONDS / 15)
+            due = time.monotonic() - limits.HEARTBEAT_SECONDS
+            for stream in [one for one in self._pushes if one.spoke_at <= due]:
+                stream.want_progress()
+
+    # --- waiting for the feed ------------------------------------------------------------------
+
+    def advanced(self) -> None:
+        """The feed has come further."""
+        self.flush()
+        for check in list(self._advanced.values()):
+            check()
+
+    async def wait_for(self, position: Callable[[], Time], wanted: Time) -> bool:
+        """Wait until the feed has come to `wanted`; False where that took too long."""
+        reached = asyncio.Event()
+        ticket = object()
+        self._advanced[ticket] = lambda: reached.set() if position() >= wanted else None
+        try:
+            async with asyncio.timeout(limits.AHEAD_SECONDS_MAX):
+                if position() < wanted:
+                    await reached.wait()
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            del self._advanced[ticket]

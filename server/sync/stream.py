@@ -1,0 +1,230 @@
+"""One client's sync stream: a cursor into the log of each of its queries.
+
+Pure but for the live queries that it reads: it opens no socket and owns no task. It remembers
+which of its queries were touched and never walks the rest.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.wire.position import Position, Time
+from server.core import limits
+from server.live.held import encode
+from server.live.live_query import LiveQuery
+from server.live.registry import Registry
+
+__all__ = ["Change", "Subscribed", "SyncStream", "Transition", "Waker"]
+
+
+class Waker(Protocol):
+    """Who sends a stream's transitions."""
+
+    def wake(self, stream: "SyncStream") -> None:
+        """`stream` may have something to say."""
+        ...
+
+    def wake_later(self, stream: "SyncStream", seconds: float) -> None:
+        """The same, after `seconds`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one query, as bytes.
+
+    Attributes:
+        id: The client's name for the query.
+        body: ``"snapshot":…``, ``"patch":[…]`` or ``"error":…``, without the braces around.
+        at: The position at which the value is true, where that is earlier than the transition's.
+    """
+
+    id: str
+    body: bytes
+    at: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What moves the client to `position`."""
+
+    position: Position
+    changes: list[Change]
+
+
+class Subscribed:
+    """One query of a stream.
+
+    Attributes:
+        id: The client's name for it.
+        query: The live query.
+        cursor: Into its log; None where the client holds no value that can be continued.
+        resume: Where the client's value was true, until it is known whether that helps.
+    """
+
+    __slots__ = ("cursor", "id", "query", "resume")
+
+    def __init__(self, id_: str, query: LiveQuery, resume: Position | None) -> None:
+        self.id = id_
+        self.query = query
+        self.cursor: int | None = None
+        self.resume = resume
+
+
+class SyncStream:
+    """The state of one client's stream.
+
+    Args:
+        registry: Where its queries live.
+        build: The build under which positions are given out.
+        client: The client's name for itself.
+        strict: Whether a query that is being run again holds the others back.
+
+    Attributes:
+        position: How far the client has been told; None before the first transition.
+        spoke_at: When it was last told anything, by the monotonic clock.
+    """
+
+    def __init__(
+        self, registry: Registry, build: str, waker: Waker, client: str | None, strict: bool
+    ) -> None:
+        self._registry = registry
+        self._build = build
+        self._waker = waker
+        self._strict = strict
+        self._subscribed: dict[LiveQuery, list[Subscribed]] = {}
+        self._touched: set[LiveQuery] = set()
+        self._stale: set[LiveQuery] = set()
+        self._failed: list[Change] = []
+        self._progress = False
+        self.client = client
+        self.position: Time | None = None
+        self.opened_at = self.spoke_at = time.monotonic()
+
+    # --- its queries ---------------------------------------------------------------------------
+
+    def add(self, subscribed: Subscribed) -> None:
+        """Follow a live query; the registry was told to call `touched`."""
+        query = subscribed.query
+        self._subscribed.setdefault(query, []).append(subscribed)
+        self.touched(query)
+
+    def fail(self, id_: str, body: bytes) -> None:
+        """Tell the client that one of its queries cannot be followed."""
+        self._failed.append(Change(id_, body, None))
+
+    def close(self) -> None:
+        """Leave every live query."""
+        for query in self._subscribed:
+            self._registry.unsubscribe(query, self)
+        self._subscribed.clear()
+
+    def touched(self, query: LiveQuery) -> None:
+        """A live query has something new, or became stale or clean."""
+        self._touched.add(query)
+        if query.stale_from is None:
+            self._stale.discard(query)
+        else:
+            self._stale.add(query)
+        self._waker.wake(self)
+
+    def want_progress(self) -> None:
+        """Tell the position next time even if nothing changed."""
+        self._progress = True
+        self._waker.wake(self)
+
+    # --- what comes next -----------------------------------------------------------------------
+
+    def next(self) -> Transition | None:
+        """What the client can be told now; None where nothing is new, or it is held back."""
+        now = time.monotonic()
+        target = self._target(now)
+        if target is None:
+            return None
+        settled = all((query.through or target) >= target for query in self._stale)
+        first = self.position is None
+        changes = self._failed + self._changes(target)
+        self._failed = []
+        if not changes and not first and not (self._progress and target != self.position):
+            return None
+        self.position = target
+        self._progress = False
+        self.spoke_at = now
+        return Transition(Position(target, self._build, settled), changes)
+
+    def _target(self, now: float) -> Time | None:
+        """How far the client can be moved; None: wait a little."""
+        feed = self._registry.position
+        if not self._stale:
+            return feed
+        first = self.position is None
+        grace = limits.FIRST_GRACE_SECONDS if first else limits.GRACE_SECONDS
+        held: list[Time] = []
+        for query in self._stale:
+            since = self.opened_at if first else query.stale_since
+            left = since + grace - now
+            if self._strict or left > 0:
+                held.append(query.through or feed)
+                if left > 0:
+                    self._waker.wake_later(self, left)
+        if not held:
+            return feed
+        target = min(held)
+        return target if target > (self.position or Time(0, 0)) else None
+
+    def _changes(self, target: Time) -> list[Change]:
+        changes: list[Change] = []
+        waiting: set[LiveQuery] = set()
+        for query in self._touched:
+            if not query.ready:
+                waiting.add(query)
+                continue
+            end = query.log.end
+            if target < self._registry.position and (query.through or target) >= target:
+                end = query.log.cursor_before(target)
+            if end < query.log.end:
+                waiting.add(query)
+            for one in self._subscribed.get(query, ()):
+                body = _advance(one, query, end)
+                if body:
+                    changes.append(Change(one.id, body, self._true_at(one, query, end, target)))
+        self._touched = waiting
+        return changes
+
+    def _true_at(
+        self, one: Subscribed, query: LiveQuery, end: int, target: Time
+    ) -> Position | None:
+        """Where the value just told is true, if not at `target`."""
+        if one.cursor is not None and one.cursor > end:  # a snapshot is of the latest value
+            return Position(query.through or self._registry.position, self._build)
+        if query.through is not None and query.through < target:
+            return Position(query.through, self._build)
+        return None
+
+
+def _advance(one: Subscribed, query: LiveQuery, end: int) -> bytes | None:
+    """Move the cursor to `end`; gives what the client must be told, None for nothing."""
+    if one.resume is not None:
+        one.cursor = _resumed(query, one.resume)
+        one.resume = None
+    if one.cursor is not None and one.cursor >= end:
+        return None
+    if query.error is not None:
+        one.cursor = query.log.end
+        return b'"error":' + encode(query.error.as_json())
+    if one.cursor is not None:
+        operations = query.log.between(one.cursor, end)
+        if operations is not None and len(operations) <= query.snapshot_size:
+            one.cursor = end
+            return b'"patch":[' + operations + b"]" if operations else None
+    one.cursor = query.log.end
+    return b'"snapshot":' + query.snapshot()
+
+
+def _resumed(query: LiveQuery, resume: Position) -> int | None:
+    """Where in the log the client is whose value was true at `resume`."""
+    if query.error is not None or (not resume.settled and not query.never_behind):
+        return None
+    if query.stale_from is not None and resume.time >= query.stale_from:
+        return None
+    return query.log.cursor_at(resume.time)
