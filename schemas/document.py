@@ -5,9 +5,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from schemas.names import stored_name
 
@@ -42,6 +48,17 @@ class Part(BaseModel):
 
     model_config = ConfigDict(alias_generator=stored_name, populate_by_name=True, extra="ignore")
 
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was never set and is None is not stored, and not shown either."""
+        dumped: dict[str, Any] = handler(self)
+        unset = type(self).model_fields.keys() - self.model_fields_set
+        for name in unset:
+            for key in (stored_name(name), name):
+                if key in dumped and dumped[key] is None:
+                    del dumped[key]
+        return dumped
+
 
 def new_id() -> str:
     """A fresh id: 24 hex digits, an ObjectId's, ordered by the time it was made."""
@@ -69,9 +86,9 @@ class Document(Part):
     indexes: ClassVar[tuple[Index, ...]] = ()
     object_id: ClassVar[bool] = False
 
-    id: Annotated[str, Field(default_factory=new_id)]
-    created_at: Annotated[datetime, Field(default_factory=_now)]
-    updated_at: Annotated[datetime, Field(default_factory=_now)]
+    id: str = Field(default_factory=new_id)
+    created_at: datetime = Field(default_factory=_now)
+    updated_at: datetime = Field(default_factory=_now)
 
     @classmethod
     def __pydantic_init_subclass__(
@@ -98,4 +115,4 @@ class Document(Part):
 
     def stored(self) -> dict[str, Any]:
         """This document as MongoDB stores it."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+        return self.model_dump(by_alias=True)

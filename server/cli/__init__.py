@@ -1,1 +1,33 @@
-"""TODO."""
+"""The ``headwater`` command."""
+
+import sys
+
+import typer
+
+from server.cli.serve import serve
+from server.cli.standin import standin
+from server.core.errors import StartupError
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="A reactive document-store sync server: live MongoDB queries over Server-Sent Events.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(standin)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keeps `serve` a command of its own, however few there are."""
+
+
+def main() -> None:
+    """Run the command; what keeps it from starting is one sentence and exit code 2."""
+    try:
+        app()
+    except StartupError as error:
+        print(f"headwater: {error}", file=sys.stderr)  # a terminal reads it
+        sys.exit(2)

@@ -25,8 +25,10 @@ from server.feed.events import ChangeEvent, Changes
 __all__ = ["Batch", "ChangeStream", "HistoryLost"]
 
 _SLIM = dict.fromkeys(
-    ("operationType", "ns", "to", "documentKey", "updateDescription", "fullDocument")
-    + ("clusterTime", "txnNumber"),
+    (
+        *("operationType", "ns", "to", "clusterTime", "txnNumber"),
+        *("documentKey", "updateDescription", "fullDocument"),
+    ),
     1,
 )
 

@@ -13,7 +13,7 @@ from server.runtime.caller import Caller
 __all__ = ["Function", "Kind", "action", "mutation", "query"]
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 
 Kind = Literal["query", "mutation", "action"]
 

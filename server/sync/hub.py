@@ -115,7 +115,7 @@ class Hub:
             await asyncio.sleep(limits.HEARTBEAT_SECONDS / 15)
             due = time.monotonic() - limits.HEARTBEAT_SECONDS
             for stream in [one for one in self._pushes if one.spoke_at <= due]:
-                stream.want_progress()
+                stream.beat()
 
     # --- waiting for the feed ------------------------------------------------------------------
 

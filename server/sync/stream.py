@@ -81,6 +81,7 @@ class SyncStream:
         strict: Whether a query that is being run again holds the others back.
 
     Attributes:
+        floor: Nothing is told before the feed has come here: the client has been further.
         position: How far the client has been told; None before the first transition.
         spoke_at: When it was last told anything, by the monotonic clock.
     """
@@ -97,7 +98,9 @@ class SyncStream:
         self._stale: set[LiveQuery] = set()
         self._failed: list[Change] = []
         self._progress = False
+        self._heartbeat = False
         self.client = client
+        self.floor = Time(0, 0)
         self.position: Time | None = None
         self.opened_at = self.spoke_at = time.monotonic()
 
@@ -133,22 +136,30 @@ class SyncStream:
         self._progress = True
         self._waker.wake(self)
 
+    def beat(self) -> None:
+        """Tell the position next time, moved or not: the client wants to know that we live."""
+        self._heartbeat = True
+        self._waker.wake(self)
+
     # --- what comes next -----------------------------------------------------------------------
 
     def next(self) -> Transition | None:
         """What the client can be told now; None where nothing is new, or it is held back."""
         now = time.monotonic()
         target = self._target(now)
-        if target is None:
+        if target is None and self._heartbeat and self.position is not None:
+            target = self.position  # held back, but alive
+        if target is None or target < self.floor:
             return None
         settled = all((query.through or target) >= target for query in self._stale)
         first = self.position is None
         changes = self._failed + self._changes(target)
         self._failed = []
-        if not changes and not first and not (self._progress and target != self.position):
+        due = first or self._heartbeat or (self._progress and target != self.position)
+        if not changes and not due:
             return None
         self.position = target
-        self._progress = False
+        self._progress = self._heartbeat = False
         self.spoke_at = now
         return Transition(Position(target, self._build, settled), changes)
 

@@ -1,0 +1,42 @@
+# Every target does the set-up that it needs. `make setup` makes .venv; PYTHON names another 3.11+.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: setup serve test check bench fuzz seed format clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Headwater needs Python 3.11 or later; set PYTHON.")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,test]'
+	touch $(STAMP)
+
+serve: setup
+	$(BIN)/headwater serve
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python -m scripts.bench
+
+fuzz: setup
+	HEADWATER_FUZZ=1 $(BIN)/python -m pytest -m fuzz
+
+seed: setup
+	$(BIN)/python -m scripts.seed
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,165 @@
+"""Builds a server of its parts, and owns what runs in it."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import ModuleType
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.core.tasks import supervised
+from server.feed.feed import Feed
+from server.live.registry import Registry
+from server.llm import Claude
+from server.llm.standin import StandinServer
+from server.runtime import Catalog, Runtime
+from server.runtime.explain import explain
+from server.settings import Settings
+from server.store.collections import CALLS, database_id, ensure
+from server.store.connection import connect_client, database_name
+from server.store.deployment import check_deployment
+from server.store.embedded import EmbeddedMongo
+from server.store.reads import Reads
+from server.store.writes import Writes
+from server.sync.hub import Hub
+from server.web.auth import Authenticate
+from server.web.routes import create_web
+from server.web.services import Services
+
+__all__ = ["Headwater", "create_app"]
+
+FEED_SOCKET_TIMEOUT_MS = 10_000
+"""A frozen MongoDB shows by its silence; the feed asks about seven times a second."""
+
+
+def create_app(
+    settings: Settings | None = None,
+    functions: Iterable[ModuleType] | None = None,
+    authenticate: Authenticate | None = None,
+) -> "Headwater":
+    """A Headwater application.
+
+    Args:
+        settings: What is not given is read from the environment.
+        functions: Modules of queries, mutations and actions, instead of the built-in ones;
+            ``[*server.functions.ALL, mine]`` keeps those.
+        authenticate: Turns a request into its `Caller`; without it everybody is anonymous.
+    """
+    if functions is None:
+        from server.functions import ALL  # only where the built-in application is wanted
+
+        functions = ALL
+    return Headwater(settings or Settings(), Catalog(functions), authenticate)
+
+
+class Headwater:
+    """An ASGI application. A host that mounts it enters `lifespan` itself.
+
+    Attributes:
+        settings: What it was made with.
+        catalog: Its functions.
+        mongodb_uri: Where its database is, while it runs. May hold a password.
+    """
+
+    def __init__(
+        self, settings: Settings, catalog: Catalog, authenticate: Authenticate | None
+    ) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.mongodb_uri = ""
+        self._authenticate = authenticate
+        self._services: Services | None = None
+        self._web = create_web(settings.allowed_origins)
+        self._web.router.lifespan_context = self._starlette_lifespan
+        self._asgi: ASGIApp = self._web
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        await self._asgi(scope, receive, send)
+
+    @asynccontextmanager
+    async def _starlette_lifespan(self, _: Any) -> AsyncGenerator[None]:
+        async with self.lifespan():
+            yield
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncGenerator["Headwater"]:
+        """Start everything, and end it in the right order.
+
+        Raises:
+            StartupError: It cannot start; the message is one sentence with the cure.
+        """
+        async with AsyncExitStack() as stack:
+            self.mongodb_uri = await self._database_uri(stack)
+            claude = await self._claude(stack)
+            self._services = await self._build(stack, claude)
+            self._web.state.services = self._services
+            try:
+                yield self
+            finally:
+                await self.stop_serving()
+                del self._web.state.services
+
+    async def stop_serving(self) -> None:
+        """End every stream, and let actions at work write their last words. May be repeated."""
+        if self._services is not None:
+            self._services.hub.end_all()
+            await self._services.runtime.stop()
+
+    async def _database_uri(self, stack: AsyncExitStack) -> str:
+        """The URI that was set, or that of an embedded MongoDB just started."""
+        if self.settings.mongodb_uri is not None:
+            return self.settings.mongodb_uri
+        embedded = EmbeddedMongo(self.settings.data_dir, self.settings.mongod)
+        uri = await embedded.start()
+        stack.push_async_callback(embedded.stop)
+        return uri
+
+    async def _claude(self, stack: AsyncExitStack) -> Claude:
+        settings = self.settings
+        key, base_url = settings.anthropic_api_key, settings.anthropic_base_url
+        if settings.uses_standin:
+            standin = StandinServer()
+            key, base_url = "stand-in", await standin.start()
+            stack.push_async_callback(standin.stop)
+        claude = Claude(key, base_url)
+        stack.push_async_callback(claude.close)
+        return claude
+
+    async def _build(self, stack: AsyncExitStack, claude: Claude) -> Services:
+        uri = self.mongodb_uri
+        client = await connect_client(uri)
+        stack.push_async_callback(client.close)
+        name = database_name(uri)
+        await check_deployment(client, name)
+        database = client[name]
+        await ensure(database, self.catalog.tables)
+        build = self.catalog.build(await database_id(database))
+
+        feed_client = await connect_client(
+            uri, app_name="headwater feed", socket_timeout_ms=FEED_SOCKET_TIMEOUT_MS
+        )
+        stack.push_async_callback(feed_client.close)
+        collections = [*(table.collection for table in self.catalog.tables), CALLS]
+        feed = Feed(feed_client[name], collections)
+        await feed.open()
+        reads = Reads(database)
+        registry = Registry(feed, reads, self.catalog.tables, explain)
+        hub = Hub()
+        registry.on_group = hub.saw
+        registry.on_advanced = hub.advanced
+        runtime = Runtime(self.catalog, reads, Writes(database), claude)
+        await stack.enter_async_context(supervised("feed", lambda: feed.run(registry)))
+        await stack.enter_async_context(supervised("rounds", registry.rounds.run))
+        await stack.enter_async_context(supervised("heartbeats", hub.beat))
+        return Services(
+            settings=self.settings,
+            build=build,
+            authenticate=self._authenticate,
+            runtime=runtime,
+            registry=registry,
+            hub=hub,
+            feed=feed,
+            reads=reads,
+            standin=self.settings.uses_standin,
+        )

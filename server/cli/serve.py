@@ -1,0 +1,182 @@
+"""``headwater serve``: the server, on the embedded MongoDB unless told otherwise."""
+
+import asyncio
+import importlib
+import importlib.util
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from server.app import Headwater, create_app
+from server.core.errors import StartupError
+from server.store.redact import shown_hosts
+
+__all__ = ["listening_socket", "load_app", "serve"]
+
+SEND_BUFFER_BYTES = 128 << 10
+"""Of a connection. A stalled reader makes the kernel keep this much, not megabytes."""
+USER_TIMEOUT_MS = 30_000
+"""A connection whose peer takes nothing for this long is closed by the kernel."""
+GRACE_SECONDS = 2
+"""How long requests may go on after the server was told to stop."""
+
+
+def serve(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="An app of your own, as file.py:app or module:app."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="The address to bind.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to bind; 0 takes a free one.")] = None,
+) -> None:
+    """Serve the built-in application, or one of your own.
+
+    Without HEADWATER_MONGODB_URI it runs on a MongoDB of its own, whose data is in .headwater/.
+
+    Examples:
+      headwater serve
+      headwater serve chat.py:app --port 9000
+    """
+    if host is not None:
+        os.environ["HEADWATER_HOST"] = host
+    if port is not None:
+        os.environ["HEADWATER_PORT"] = str(port)
+    application = create_app() if target is None else load_app(target)
+    run = _run(application)
+    if sys.platform == "win32":
+        asyncio.run(run)
+    else:
+        import uvloop  # there is none for Windows
+
+        uvloop.run(run)
+
+
+async def _run(application: Headwater) -> None:
+    settings = application.settings
+    listener = listening_socket(settings.host, settings.port)
+    config = uvicorn.Config(
+        application,
+        lifespan="off",  # entered here, so that a StartupError is a sentence
+        log_level="warning",
+        access_log=False,  # it would print URLs, and what is in them
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="none",
+    )
+    server = _Server(config, application)
+    with server.capture_signals():
+        async with application.lifespan():
+            if not server.should_exit:
+                _greet(application, listener)
+                await server.serve([listener])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, but streams are ended first: it would wait for them for ever."""
+
+    def __init__(self, config: uvicorn.Config, application: Headwater) -> None:
+        super().__init__(config)
+        self._application = application
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop in order at the first signal; a second Ctrl-C does not wait for requests."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, let actions write their last words, and close."""
+        await self._application.stop_serving()
+        await super().shutdown(sockets)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound socket, whose connections give up on readers who stall.
+
+    Raises:
+        StartupError: The address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        raise StartupError(
+            f"Cannot listen on {host}:{port}: {reason}; stop what is there, or choose another "
+            "port with --port or HEADWATER_PORT."
+        ) from None
+    return listener
+
+
+def load_app(target: str) -> Headwater:
+    """The application that `target` names, as ``file.py:app`` or ``module:app``.
+
+    Raises:
+        StartupError: There is no such application.
+    """
+    where, _, name = target.partition(":")
+    try:
+        module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise StartupError(
+            f"There is no app at {target!r} ({error}); name it as file.py:app or module:app."
+        ) from None
+    found = getattr(module, name or "app", None)
+    if not isinstance(found, Headwater):
+        raise StartupError(
+            f"{where} has no Headwater app called {name or 'app'!r}; write "
+            f"{name or 'app'} = create_app(Settings(), functions=[…]) in it."
+        )
+    return found
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, os.getcwd())
+    return importlib.import_module(name)
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    sys.path.insert(0, str(path.parent.resolve()))
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def _greet(application: Headwater, listener: socket.socket) -> None:
+    """Say where everything is."""
+    settings = application.settings
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    console = Console(highlight=False)
+    console.print(f"[bold]Headwater[/bold]  http://{shown}:{port}")
+    if settings.mongodb_uri is None:
+        console.print(f"  MongoDB  embedded, {application.mongodb_uri}")
+        console.print(f"           data in {settings.data_dir.resolve()}")
+    else:
+        console.print(f"  MongoDB  {shown_hosts(settings.mongodb_uri)}")
+    if settings.uses_standin:
+        console.print("  Claude   [yellow]the stand-in answers[/yellow]: set ANTHROPIC_API_KEY")
+    elif settings.anthropic_api_key is None:
+        console.print("  Claude   callers bring their keys: ANTHROPIC_API_KEY is not set")
+    else:
+        console.print("  Claude   by ANTHROPIC_API_KEY")
+    console.print("  Ctrl-C stops it.")
