@@ -10,19 +10,18 @@ tests/live/test_matching_oracle.py.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 
-from server.live.ordering import NAN_KEY, Key, bson_key
-from server.live.paths import MISSING, leaves, root
+from bson import Decimal128
+
+from server.live.ordering import NAN_KEY, Key, NotCompiled, bson_key
+from server.live.paths import MISSING, Unexpanded, leaves
 from server.live.text import ChunkText
 
 __all__ = ["Matcher", "NotCompiled", "compile_filter", "filter_paths"]
 
 Predicate = Callable[[Any], bool]
-
-
-class NotCompiled(Exception):
-    """The filter says something that only MongoDB can judge; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def compile_filter(query: Mapping[str, Any]) -> Matcher:
     """
     equalities: dict[str, frozenset[Key]] = {}
     matches = _document(query, equalities)
-    roots = frozenset(root(path) for path in filter_paths(query))
+    roots = frozenset(path.partition(".")[0] for path in filter_paths(query))
     return Matcher(matches, roots, equalities)
 
 
@@ -166,7 +165,7 @@ def _items(value: Any) -> list[Any]:
 
 def _expanded(value: Any) -> list[Any]:
     """A value and, of an array, its elements: an operator matches where any of them does."""
-    if isinstance(value, list | ChunkText):
+    if isinstance(value, list | ChunkText) and not isinstance(value, Unexpanded):
         items = _items(value)
         return [*items, items]
     return [value]
@@ -195,8 +194,13 @@ def _is_regex(value: Any) -> bool:
     return hasattr(value, "pattern") and hasattr(value, "flags")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _integer(value: Any) -> int | None:
+    """A finite number, cut to an integer as ``$mod`` does."""
+    if isinstance(value, Decimal128):
+        value = value.to_decimal()
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    return int(value) if math.isfinite(value) else None
 
 
 def _range(operator: str, operand: Any) -> Predicate:
@@ -226,10 +230,11 @@ def _modulo(divisor: int, remainder: int) -> Predicate:
     """Truncated division, as in C: the remainder has the sign of the value."""
 
     def test(value: Any) -> bool:
-        if not _is_number(value):
+        number = _integer(value)
+        if number is None:
             return False
-        rest = abs(int(value)) % abs(divisor)
-        return (rest if value >= 0 else -rest) == remainder
+        rest = abs(number) % abs(divisor)
+        return (rest if number >= 0 else -rest) == remainder
 
     return test
 
@@ -241,11 +246,18 @@ def _elem_match(steps: tuple[str, ...], operand: Any) -> Predicate:
         element: Predicate = lambda item: all(test(item) for test in tests)  # noqa: E731  # one of two
     else:
         inner = _document(condition, {})
-        element = lambda item: isinstance(item, Mapping) and inner(item)  # noqa: E731  # the other
+        element = lambda item: (document := _as_document(item)) is not None and inner(document)  # noqa: E731  # the other
     return lambda document: any(
         isinstance(value, list | ChunkText) and any(element(item) for item in _items(value))
         for value in leaves(document, steps)
     )
+
+
+def _as_document(item: Any) -> Mapping[str, Any] | None:
+    """An element for an object match: an array counts as a document of its indexes."""
+    if isinstance(item, list | ChunkText):
+        return {str(index): one for index, one in enumerate(_items(item))}
+    return cast("Mapping[str, Any]", item) if isinstance(item, Mapping) else None
 
 
 def _all(steps: tuple[str, ...], operand: Any) -> Predicate:

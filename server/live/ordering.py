@@ -13,10 +13,19 @@ from uuid import UUID
 
 from bson import Binary, Code, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
-from server.live.paths import MISSING, leaves
+from server.live.paths import MISSING, sort_leaves
 from server.live.text import ChunkText
 
-__all__ = ["NAN_KEY", "Key", "Order", "Sort", "bson_key", "compile_sort", "total_sort"]
+__all__ = [
+    "NAN_KEY",
+    "Key",
+    "NotCompiled",
+    "Order",
+    "Sort",
+    "bson_key",
+    "compile_sort",
+    "total_sort",
+]
 
 Key = tuple[Any, ...]
 """Two keys compare as MongoDB compares the values; equal keys are equal values."""
@@ -89,6 +98,10 @@ def _rare_key(value: Any) -> Key:
             raise TypeError(f"{type(value).__name__} is not a BSON value.")
 
 
+class NotCompiled(Exception):
+    """A filter or sort says something that only MongoDB can judge; the message names it."""
+
+
 class _Reversed:
     """A key that orders the other way round."""
 
@@ -120,8 +133,14 @@ def total_sort(sort: Sort) -> list[tuple[str, int]]:
 
 
 def compile_sort(sort: Sort) -> Order:
-    """A function that gives each document's key under `sort`, which must be total."""
+    """A function that gives each document's key under `sort`, which must be total.
+
+    Raises:
+        NotCompiled: A path counts into an array.
+    """
     parts = [(path, tuple(path.split(".")), direction) for path, direction in sort]
+    if any(step.isdigit() for _, steps, _ in parts for step in steps):
+        raise NotCompiled("a sort path with a number in it is judged by MongoDB")
 
     def key(document: Mapping[str, Any]) -> Key:
         out: list[Any] = []
@@ -140,7 +159,7 @@ def compile_sort(sort: Sort) -> Order:
 def _array_aware_key(document: Mapping[str, Any], steps: tuple[str, ...], direction: int) -> Key:
     """An array sorts by its least element when ascending, by its greatest when descending."""
     keys: list[Key] = []
-    for value in leaves(document, steps):
+    for value in sort_leaves(document, steps):
         items = value.chunks() if isinstance(value, ChunkText) else value
         if isinstance(items, list):
             keys.extend(bson_key(item) for item in items)  # pyright: ignore[reportUnknownVariableType]

@@ -1,9 +1,9 @@
 """Dotted paths through stored documents, as MongoDB walks them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["MISSING", "leaves", "root", "touches"]
+__all__ = ["MISSING", "Unexpanded", "leaves", "sort_leaves"]
 
 
 class _Missing:
@@ -14,6 +14,10 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+
+
+class Unexpanded(list[Any]):
+    """An array that a path named by its index: it is compared whole, not by its elements."""
 
 
 def leaves(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
@@ -30,7 +34,11 @@ def leaves(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
         yield from leaves(value[step], rest) if step in value else (MISSING,)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, list):
         if step.isdigit() and int(step) < len(value):  # pyright: ignore[reportUnknownArgumentType]
-            yield from leaves(value[int(step)], rest)
+            item = value[int(step)]  # pyright: ignore[reportUnknownVariableType]
+            if not rest and isinstance(item, list):
+                yield Unexpanded(item)  # pyright: ignore[reportUnknownArgumentType]
+            elif not rest or isinstance(item, Mapping | list):
+                yield from leaves(item, rest)
         for item in value:  # pyright: ignore[reportUnknownVariableType]
             if isinstance(item, Mapping):
                 yield from leaves(item, steps)  # pyright: ignore[reportUnknownArgumentType]
@@ -38,11 +46,14 @@ def leaves(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
         yield MISSING
 
 
-def root(path: str) -> str:
-    """The top-level field that `path` begins with."""
-    return path.partition(".")[0]
-
-
-def touches(changed: Iterable[str], roots: frozenset[str]) -> bool:
-    """Whether a change of the top-level fields `changed` can alter what lies under `roots`."""
-    return not roots.isdisjoint(changed)
+def sort_leaves(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
+    """The same for sorting, where whatever is no document inside an array counts as missing."""
+    if not steps:
+        yield value
+    elif isinstance(value, Mapping):
+        yield from sort_leaves(value.get(steps[0], MISSING), steps[1:])  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    elif isinstance(value, list) and value:
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from sort_leaves(item, steps) if isinstance(item, Mapping) else (MISSING,)  # pyright: ignore[reportUnknownArgumentType]
+    else:
+        yield MISSING
