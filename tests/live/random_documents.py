@@ -119,3 +119,36 @@ def update(rng: random.Random) -> dict[str, Any] | list[dict[str, Any]]:
             return [{"$set": {where: value(rng, 1)}}, {"$set": {"c": {"$slice": ["$b", 1]}}}]
         case _:
             return {"$addToSet": {where: value(rng, 1)}}
+
+
+def growing(rng: random.Random, id_: Any) -> dict[str, Any]:
+    """A document whose fields are lists, a nested list and chunks of text."""
+    return {
+        "_id": id_,
+        "a": [value(rng, 1) for _ in range(rng.randrange(3))],
+        "b": {"a": [value(rng, 1) for _ in range(rng.randrange(3))], "b": 1},
+        "c": [rng.choice(("x", "yy", "")) for _ in range(rng.randrange(4))],
+    }
+
+
+def growth(rng: random.Random) -> dict[str, Any] | list[dict[str, Any]]:
+    """An update of the shapes that an agent's messages see."""
+    where = rng.choice(("a", "b.a"))
+    match rng.randrange(9):
+        case 0 | 1:
+            return {"$push": {"c": rng.choice(("one ", "two ", ""))}}
+        case 2:
+            return {"$set": {f"{where}.{rng.randrange(6)}": value(rng, 1)}}
+        case 3:
+            return {"$set": {f"c.{rng.randrange(6)}": "set"}}
+        case 4:
+            name = rng.choice(("a", "b.a", "c"))
+            return [{"$set": {name: {"$slice": [f"${name}", rng.randrange(1, 3)]}}}]
+        case 5:
+            return {"$set": {"c": ["".join(rng.choice("xyz") for _ in range(5))]}}
+        case 6:
+            return {"$pop": {rng.choice(("a", "b.a", "c")): rng.choice((1, -1))}}
+        case 7:
+            return {"$unset": {f"{where}.{rng.randrange(3)}": ""}}
+        case _:
+            return {"$push": {where: value(rng, 1)}}

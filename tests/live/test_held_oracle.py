@@ -57,11 +57,15 @@ async def test_a_held_document_equals_the_stored_one_after_every_update(
         for number in range(UPDATES):
             id_ = number % 40
             if number < 40 or rng.random() < 0.02:
-                new = random_documents.document(rng, id_)
+                make = random_documents.growing if id_ % 2 else random_documents.document
+                new = make(rng, id_)
                 await collection.replace_one({"_id": id_}, new, upsert=True)
             else:
                 try:
-                    await collection.update_one({"_id": id_}, random_documents.update(rng))
+                    change = (
+                        random_documents.growth if rng.random() < 0.7 else random_documents.update
+                    )
+                    await collection.update_one({"_id": id_}, change(rng))
                 except OperationFailure:
                     continue
             found = await collection.find_one({"_id": id_})
