@@ -104,15 +104,6 @@ class Log:
                 return None
         return None if stale_from is not None and time >= stale_from else cursor
 
-    def cursor_before(self, time: Time) -> int:
-        """The cursor of a reader who has all that happened up to `time`."""
-        cursor = self.end
-        for entry in reversed(self._entries):
-            if entry.time <= time:
-                break
-            cursor -= 1
-        return cursor
-
     def between(self, cursor: int, end: int) -> bytes | None:
         """Like `since`, but only up to the cursor `end`."""
         if end >= self.end:

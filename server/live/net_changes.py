@@ -22,6 +22,7 @@ class NetChange:
         known: Whether `new` tells what it is.
         roots: The top-level fields that updates changed; None after an insert, a replacement or a
             delete.
+        inserted: Whether there was no such document before.
     """
 
     collection: str
@@ -29,6 +30,7 @@ class NetChange:
     new: Held | None
     known: bool
     roots: set[str] | None
+    inserted: bool
 
 
 def net_changes(
@@ -63,7 +65,8 @@ def net_changes(
             if change is None:
                 before = held(event.collection, event.id)
                 known = before is not None or settled(event.collection, event.id)
-                change = NetChange(event.collection, event.id, before, known, set())
+                inserted = event.kind == "insert"
+                change = NetChange(event.collection, event.id, before, known, set(), inserted)
                 changes[key] = change
             if settled(event.collection, event.id):
                 _note(change, event)

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from server.live.find import Spec
-from server.live.held import Held
-from server.live.matching import Matcher, NotCompiled, compile_filter, filter_paths
+from server.live.matching import Matcher, compile_filter, filter_paths
+from server.live.net_changes import NetChange
+from server.live.ordering import NotCompiled
 
 __all__ = ["ReadMade"]
 
@@ -36,29 +37,26 @@ class ReadMade:
         self.entry_roots: frozenset[str] = filtered if spec.limit is None else self.roots
         self._fields = None if spec.fields is None else frozenset(spec.fields)
 
-    def touched(self, id_: Any, new: Held | None, roots: set[str] | None) -> bool:
-        """Whether what became of a document can alter what was read.
-
-        Args:
-            id_: The document's ``_id``.
-            new: What it is now, as far as known; None where it is gone or not known.
-            roots: The top-level fields that an update changed; None where the document was
-                inserted, replaced or deleted.
-        """
+    def touched(self, change: NetChange) -> bool:
+        """Whether what became of a document can alter what was read."""
         if self.ids is None:
-            return self._count_touched(new, roots)
-        if id_ in self.ids:
+            return self._count_touched(change)
+        roots = change.roots
+        if change.id in self.ids:
             return roots is None or self._shows(roots) or not self.roots.isdisjoint(roots)
-        if new is None:  # gone, and was not read; or unknown, because no one wanted to know
+        if change.new is None:  # gone, and was not read; or unknown, because no one wanted to know
             return roots is not None and self.matcher is None
         if roots is not None and self.matcher is not None and self.entry_roots.isdisjoint(roots):
             return False
-        return self.matcher is None or self.matcher.matches(new.raw)
+        return self.matcher is None or self.matcher.matches(change.new.raw)
 
     def _shows(self, roots: set[str]) -> bool:
         return self._fields is None or not self._fields.isdisjoint(roots)
 
-    def _count_touched(self, new: Held | None, roots: set[str] | None) -> bool:
-        if roots is not None:
-            return self.matcher is None or not self.roots.isdisjoint(roots)
-        return new is None or self.matcher is None or self.matcher.matches(new.raw)
+    def _count_touched(self, change: NetChange) -> bool:
+        """A count does not say which documents it counted, so any that left could have been one."""
+        if change.roots is not None:
+            return self.matcher is None or not self.roots.isdisjoint(change.roots)
+        if change.inserted and change.new is not None and self.matcher is not None:
+            return self.matcher.matches(change.new.raw)
+        return True

@@ -179,7 +179,7 @@ def _needs_run(touched: list[tuple[Part, NetChange]]) -> bool:
     leaving: dict[Window, int] = {}
     for part, change in touched:
         if isinstance(part, ReadMade):
-            if part.touched(change.id, change.new, change.roots):
+            if part.touched(change):
                 return True
         elif change.id in part.ids:
             if not change.known:

@@ -203,9 +203,7 @@ class Rounds:
             if part.spec.table.collection == change.collection and concerns(part, change)
         ]
         if not reset.isdisjoint(collections) or any(
-            part.touched(change.id, change.new, change.roots)
-            for part, change in concerned
-            if part in outcome.reads
+            part.touched(change) for part, change in concerned if part in outcome.reads
         ):
             query.install(outcome, at, groups[0].time, now)
             return True

@@ -10,7 +10,7 @@ from server.core.errors import HeadwaterError, TooLarge
 from server.live.find import Find, Get, Spec, model_of
 from server.live.held import Held
 from server.live.live_query import Outcome, RunQuery
-from server.live.matching import NotCompiled
+from server.live.ordering import NotCompiled
 from server.live.projection import to_json
 from server.live.read_set import ReadMade
 from server.live.window import Window, hold_all

@@ -181,7 +181,10 @@ class SyncStream:
         if not held:
             return feed
         target = min(held)
-        return target if target > (self.position or Time(0, 0)) else None
+        if target <= (self.position or Time(0, 0)):
+            return None
+        known = all(query.value_known_at(target) for query in self._touched if query.ready)
+        return target if known else None
 
     def _changes(self, target: Time) -> list[Change]:
         changes: list[Change] = []
@@ -192,7 +195,8 @@ class SyncStream:
                 continue
             end = query.log.end
             if target < self._registry.position and (query.through or target) >= target:
-                end = query.log.cursor_before(target)
+                at_target = query.log.cursor_at(target)
+                end = end if at_target is None else at_target
             if end < query.log.end:
                 waiting.add(query)
             for one in self._subscribed.get(query, ()):
