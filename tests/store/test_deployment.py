@@ -1,11 +1,6 @@
 """A deployment that cannot keep our promises is refused at start, in a sentence."""
 
-import asyncio
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import pytest
@@ -15,8 +10,8 @@ from pymongo.errors import ConfigurationError
 from server.core.errors import StartupError
 from server.store.connection import connect_client, database_name
 from server.store.deployment import Deployment, check_deployment, judge_deployment
-from server.store.embedded import find_mongod
 from server.store.redact import shown_hosts
+from tests.mongod import bare_mongod, unused_port
 
 PRIMARY = {
     "setName": "rs",
@@ -39,32 +34,6 @@ async def refusal(uri: str) -> str:
     with pytest.raises(StartupError) as caught:
         await check(uri)
     return str(caught.value)
-
-
-def unused_port() -> int:
-    with closing(socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@asynccontextmanager
-async def bare_mongod(folder: Path, *flags: str) -> AsyncIterator[str]:
-    """A mongod as somebody else may have started it; gives its ``host:port``."""
-    os.mkdir(folder)
-    port = unused_port()
-    process = await asyncio.create_subprocess_exec(
-        *(find_mongod(), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1"),
-        *("--nounixsocket", "--wiredTigerCacheSizeGB", "0.25", "--logpath", str(folder / "log")),
-        *("--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", *flags),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with AsyncMongoClient("127.0.0.1", port, directConnection=True) as client:
-            await client.admin.command("ping")
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def test_a_replica_set_is_accepted_and_described(database_uri: str) -> None:

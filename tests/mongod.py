@@ -1,0 +1,38 @@
+"""A mongod as somebody else may have started it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from socket import socket
+
+from pymongo import AsyncMongoClient
+
+from server.store.embedded import find_mongod
+
+
+def unused_port() -> int:
+    with closing(socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def bare_mongod(folder: Path, *flags: str) -> AsyncIterator[str]:
+    """One that we own no part of; gives its ``host:port``."""
+    os.mkdir(folder)
+    port = unused_port()
+    process = await asyncio.create_subprocess_exec(
+        *(find_mongod(), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1"),
+        *("--nounixsocket", "--wiredTigerCacheSizeGB", "0.25", "--logpath", str(folder / "log")),
+        *("--wiredTigerEngineConfigString", "log=(file_max=8MB,prealloc=false)", *flags),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with AsyncMongoClient("127.0.0.1", port, directConnection=True) as client:
+            await client.admin.command("ping")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        await process.wait()

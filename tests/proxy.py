@@ -1,0 +1,66 @@
+"""A small TCP proxy that can cut what goes through it."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Proxy:
+    """Passes bytes between clients and one server, until it cuts them.
+
+    Attributes:
+        cuts: How many connections were cut.
+    """
+
+    def __init__(self, port: int, rng: random.Random) -> None:
+        self._port = port
+        self._rng = rng
+        self._open: set[asyncio.StreamWriter] = set()
+        self.cuts = 0
+        self.url = ""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self._port)
+        self._open.add(writer)
+        try:
+            await asyncio.gather(self._pipe(reader, upstream), self._pipe(upstream_reader, writer))
+        finally:
+            self._open.discard(writer)
+            for one in (writer, upstream):
+                one.close()
+                with contextlib.suppress(OSError):
+                    await one.wait_closed()
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(self._rng.randrange(1, 2000)):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    def cut_one(self) -> bool:
+        """Reset one open connection, in the middle of whatever it says; whether there was one."""
+        if not self._open:
+            return False
+        writer = self._rng.choice(sorted(self._open, key=id))
+        self._open.discard(writer)
+        writer.transport.abort()
+        self.cuts += 1
+        return True
+
+
+@asynccontextmanager
+async def proxy_to(port: int, rng: random.Random) -> AsyncIterator[Proxy]:
+    """A proxy in front of `port`."""
+    proxy = Proxy(port, rng)
+    listener = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+    proxy.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        listener.close()
+        while proxy.cut_one():
+            pass
+        await listener.wait_closed()
