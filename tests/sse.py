@@ -110,6 +110,7 @@ class Follower:
     position: str | None = None
     events: list[Event] = field(default_factory=list)
     snapshots: int = 0
+    failure: BaseException | None = None
     watch: Callable[[str, Any, Any], None] = lambda _id, _old, _new: None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -126,11 +127,22 @@ class Follower:
     async def following(self, *, resume: bool = True) -> AsyncIterator["Follower"]:
         """Follow beside the block; like a browser, it names its last event when it comes back."""
         task = asyncio.create_task(self.follow(resume=resume))
+        task.add_done_callback(self._ended)
         try:
             yield self
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            self._raise()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled():
+            self.failure = task.exception()
+            self._news.set()
+
+    def _raise(self) -> None:
+        if isinstance(self.failure, AssertionError | LookupError | TypeError):
+            raise self.failure
 
     async def follow(self, *, resume: bool = True) -> None:
         """Read one connection until it ends."""
@@ -158,7 +170,15 @@ class Follower:
                 self.snapshots += 1
                 self.values[id_] = change["snapshot"]
             else:
-                self.values[id_] = apply_patch(old, change["patch"])
+                try:
+                    self.values[id_] = apply_patch(old, change["patch"])
+                except (LookupError, TypeError, AssertionError) as error:
+                    past = [
+                        (e.id, e.data.get("from", ""), e.data["queries"].get(id_))
+                        for e in self.events[-12:]
+                    ]
+                    said = f"{id_} at {event.id}: {change} does not fit {old}; before: {past}"
+                    raise AssertionError(said) from error
             self.watch(id_, old, self.values[id_])
         self.position = event.id
         self.events.append(event)
@@ -168,5 +188,6 @@ class Follower:
         """Wait until `condition` holds of the follower."""
         async with asyncio.timeout(seconds):
             while not condition(self):
+                self._raise()
                 self._news.clear()
                 await self._news.wait()

@@ -67,6 +67,9 @@ GRACE_SECONDS: Final = 0.020
 """How long a query that is being run again holds its stream."""
 FIRST_GRACE_SECONDS: Final = 0.250
 """The same for the first transition of a stream, whose queries may have to be read."""
+STRICT_SECONDS_MAX: Final = 15.0
+"""How long a query that is being run again holds a strict stream; it runs for less, but may be
+touched again before it is done."""
 HEARTBEAT_SECONDS: Final = 15.0
 """A stream that has said nothing this long tells its position."""
 STREAMS_MAX: Final = 10_000
@@ -85,5 +88,6 @@ assert FEED_RETRY_SECONDS_MIN <= FEED_RETRY_SECONDS_MAX
 assert FEED_AWAIT_MS < HEARTBEAT_SECONDS * 1000
 assert GRACE_SECONDS < FIRST_GRACE_SECONDS < RUN_SECONDS_MAX
 assert GRACE_SECONDS < ROUND_SECONDS < RUN_SECONDS_MAX < HEARTBEAT_SECONDS < STREAM_STALL_SECONDS
+assert RUN_SECONDS_MAX < STRICT_SECONDS_MAX
 assert AHEAD_SECONDS_MAX < HEARTBEAT_SECONDS
 assert WINDOW_BUFFER < RESULT_DOCUMENTS_MAX

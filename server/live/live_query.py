@@ -113,11 +113,11 @@ class LiveQuery:
         """Up to here the value is true; None while it is clean, which is up to the feed."""
         return None if self.stale_from is None else self.stale_from.before()
 
-    def value_known_at(self, time: Time) -> bool:
-        """Whether the log tells what the value was at `time`."""
-        if self.error is not None or (self.stale_from is not None and time >= self.stale_from):
-            return False
-        return self.log.cursor_at(time) is not None
+    def cursor_at(self, time: Time) -> int | None:
+        """The cursor of a reader whose value was true at `time`; None where that is not known."""
+        if self.stale_from is not None and time >= self.stale_from:
+            return None
+        return self.log.cursor_at(time)
 
     def tell(self) -> None:
         """Tell the watchers."""

@@ -70,6 +70,13 @@ class Subscribed:
         self.cursor: int | None = None
         self.resume = resume
 
+    def settle_resume(self) -> None:
+        """Find the cursor of a client that continues, now that its query is ready."""
+        if self.resume is not None:
+            resume, self.resume = self.resume, None
+            if self.query.error is None and (resume.settled or self.query.never_behind):
+                self.cursor = self.query.cursor_at(resume.time)
+
 
 class SyncStream:
     """The state of one client's stream.
@@ -174,7 +181,7 @@ class SyncStream:
         for query in self._stale:
             since = self.opened_at if first else query.stale_since
             left = since + grace - now
-            if self._strict or left > 0:
+            if left > 0 or (self._strict and left > -limits.STRICT_SECONDS_MAX):
                 held.append(query.through or feed)
                 if left > 0:
                     self._waker.wake_later(self, left)
@@ -183,8 +190,19 @@ class SyncStream:
         target = min(held)
         if target <= (self.position or Time(0, 0)):
             return None
-        known = all(query.value_known_at(target) for query in self._touched if query.ready)
-        return target if known else None
+        tellable = all(self._can_tell(query, target) for query in self._touched if query.ready)
+        return target if tellable else None
+
+    def _can_tell(self, query: LiveQuery, target: Time) -> bool:
+        """Whether the client can be given the value that `query` had at `target`."""
+        end = query.cursor_at(target)
+        if end is None or end == query.log.end:
+            return end is not None
+        for one in self._subscribed.get(query, ()):
+            one.settle_resume()
+            if one.cursor is None or one.cursor < query.log.start:
+                return False  # it needs a snapshot, and that is of a later value
+        return True
 
     def _changes(self, target: Time) -> list[Change]:
         changes: list[Change] = []
@@ -195,33 +213,24 @@ class SyncStream:
                 continue
             end = query.log.end
             if target < self._registry.position and (query.through or target) >= target:
-                at_target = query.log.cursor_at(target)
+                at_target = query.cursor_at(target)
                 end = end if at_target is None else at_target
             if end < query.log.end:
                 waiting.add(query)
+            at = None
+            if query.through is not None and query.through < target:
+                at = Position(query.through, self._build)
             for one in self._subscribed.get(query, ()):
                 body = _advance(one, query, end)
                 if body:
-                    changes.append(Change(one.id, body, self._true_at(one, query, end, target)))
+                    changes.append(Change(one.id, body, at))
         self._touched = waiting
         return changes
-
-    def _true_at(
-        self, one: Subscribed, query: LiveQuery, end: int, target: Time
-    ) -> Position | None:
-        """Where the value just told is true, if not at `target`."""
-        if one.cursor is not None and one.cursor > end:  # a snapshot is of the latest value
-            return Position(query.through or self._registry.position, self._build)
-        if query.through is not None and query.through < target:
-            return Position(query.through, self._build)
-        return None
 
 
 def _advance(one: Subscribed, query: LiveQuery, end: int) -> bytes | None:
     """Move the cursor to `end`; gives what the client must be told, None for nothing."""
-    if one.resume is not None:
-        one.cursor = _resumed(query, one.resume)
-        one.resume = None
+    one.settle_resume()
     if one.cursor is not None and one.cursor >= end:
         return None
     if query.error is not None:
@@ -234,12 +243,3 @@ def _advance(one: Subscribed, query: LiveQuery, end: int) -> bytes | None:
             return b'"patch":[' + operations + b"]" if operations else None
     one.cursor = query.log.end
     return b'"snapshot":' + query.snapshot()
-
-
-def _resumed(query: LiveQuery, resume: Position) -> int | None:
-    """Where in the log the client is whose value was true at `resume`."""
-    if query.error is not None or (not resume.settled and not query.never_behind):
-        return None
-    if query.stale_from is not None and resume.time >= query.stale_from:
-        return None
-    return query.log.cursor_at(resume.time)

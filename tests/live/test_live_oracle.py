@@ -183,7 +183,10 @@ async def test_whatever_a_follower_is_told_is_what_the_query_returns_there(
                     if follower is not watcher:
                         context = follower.following()
                         await context.__aenter__()
-                    await follower.until(lambda f: state(f) == final)
+                    try:
+                        await follower.until(lambda f: state(f) == final)
+                    except TimeoutError:
+                        pytest.fail(account(server, follower, final))
                     if follower is not watcher:
                         await context.__aexit__(None, None, None)
                 checked = 0
@@ -196,6 +199,29 @@ async def test_whatever_a_follower_is_told_is_what_the_query_returns_there(
                             continue
                 assert checked > 200
                 assert sum(1 for _, _, settled in told if settled) > len(told) / 10
+
+
+def account(server: Running, follower: Follower, final: dict[str, Any]) -> str:
+    """Why a follower did not arrive, as far as can be seen."""
+    registry = server.app._services.registry  # type: ignore[union-attr]
+    lines = [f"HEADWATER_SEED={SEED}, follower at {follower.position}, feed at {registry.position}"]
+    held = state(follower)
+    lines += [
+        f"{id_}: {held.get(id_)} is not {final[id_]}"
+        for id_ in final
+        if held.get(id_) != final[id_]
+    ]
+    for query in registry.queries:
+        said = f"{query.name}: stale from {query.stale_from}, running {query.running}"
+        lines.append(
+            f"{said}, ready {query.ready}, error {query.error}, {query.log.start}..{query.log.end}"
+        )
+        lines += [
+            f"    {type(w).__name__} position {w.position} touched {[q.name for q in w._touched]} "
+            f"stale {[q.name for q in w._stale]} {[s.cursor for s in w._subscribed[query]]}"
+            for w in query.watchers
+        ]
+    return "\n".join(lines)
 
 
 def state(follower: Follower) -> dict[str, Any]:
