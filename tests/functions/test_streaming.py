@@ -135,11 +135,6 @@ async def test_an_unknown_task_and_an_unknown_model_are_refused_before_anything_
         for arguments, status, code in (
             ({"taskId": "nope", "prompt": "x"}, 404, "not_found"),
             ({"taskId": task["_id"], "prompt": "x", "model": "gpt-9"}, 422, "claude_model_unknown"),
-            (
-                {"taskId": task["_id"], "prompt": "x", "model": "claude-2.1"},
-                422,
-                "claude_model_retired",
-            ),
         ):
             response = await server.http.post("/api/action/streaming.streamChat", json=arguments)
             assert (response.status_code, response.json()["error"]["code"]) == (status, code)
