@@ -5,16 +5,32 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-__all__ = ["supervised"]
+__all__ = ["raise_if_cancelled", "supervised"]
 
 _log = logging.getLogger("headwater")
 
 RESTART_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 2.0
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError where this task was cancelled and somebody swallowed it.
+
+    PyMongo 4.20 now and then returns from an operation as if its task had not been cancelled; a
+    loop over operations would then never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 @contextlib.asynccontextmanager
 async def supervised(name: str, body: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """Run `body` beside the block, again after it failed, and cancel it when the block ends."""
+    """Run `body` beside the block, again after it failed, and cancel it when the block ends.
+
+    It is cancelled until it ends: up to Python 3.11 `asyncio.wait_for`, which PyMongo sends by,
+    forgets a cancellation that comes in the same step as what it waits for.
+    """
 
     async def forever() -> None:
         while True:
@@ -22,6 +38,7 @@ async def supervised(name: str, body: Callable[[], Awaitable[None]]) -> AsyncGen
                 await body()
                 return
             except Exception:  # noqa: BLE001  # this is where a task is supervised
+                raise_if_cancelled()
                 _log.exception("%s failed; starting it again", name)
                 await asyncio.sleep(RESTART_SECONDS)
 
@@ -29,6 +46,6 @@ async def supervised(name: str, body: Callable[[], Awaitable[None]]) -> AsyncGen
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)

@@ -17,6 +17,7 @@ from pymongo.errors import PyMongoError
 
 from schemas.wire.position import Time
 from server.core import limits
+from server.core.tasks import raise_if_cancelled
 from server.feed.change_stream import Batch, ChangeStream, HistoryLost
 from server.feed.events import ChangeEvent, Group
 
@@ -89,6 +90,7 @@ class Feed:
                     else:
                         batch = await self._stream.next()
                     pause = limits.FEED_RETRY_SECONDS_MIN
+                    raise_if_cancelled()
                     await self._take(batch, listener)
                 except HistoryLost as error:
                     _log.warning("Change stream lost its history: %s. Reading anew.", error)
@@ -97,6 +99,7 @@ class Feed:
                     lost = True
                     await asyncio.sleep(pause)
                 except PyMongoError as error:
+                    raise_if_cancelled()
                     if self.healthy:
                         _log.warning("Change stream interrupted (%s). Reopening.", _named(error))
                     self._closed()

@@ -12,6 +12,7 @@ from schemas.document import Document
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import TooMany
+from server.core.tasks import raise_if_cancelled
 from server.feed.events import Group
 from server.feed.feed import Feed
 from server.live.held import Held
@@ -111,6 +112,7 @@ class Registry:
             except SnapshotGone:
                 self._give_up_on(wanted, group.time)
             except PyMongoError as error:
+                raise_if_cancelled()
                 _log.warning("Reading changed documents failed (%s).", type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, limits.FEED_RETRY_SECONDS_MAX)

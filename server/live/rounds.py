@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, QueryTimeout, Unavailable
+from server.core.tasks import raise_if_cancelled
 from server.feed.events import Group
 from server.feed.feed import Feed, RingOverrun
 from server.live.held import Held
@@ -117,6 +118,7 @@ class Rounds:
             except (SnapshotGone, RingOverrun):
                 await asyncio.sleep(limits.FEED_AWAIT_MS / 1000)
             except PyMongoError:
+                raise_if_cancelled()
                 await asyncio.sleep(limits.FEED_RETRY_SECONDS_MIN)
             at = self._feed.begin_reading(query)
         # It stays stale and is run again; whoever watches knows why there is nothing new.
