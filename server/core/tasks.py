@@ -16,8 +16,10 @@ CANCEL_AGAIN_SECONDS = 2.0
 def raise_if_cancelled() -> None:
     """Raise CancelledError where this task was cancelled and somebody swallowed it.
 
-    PyMongo 4.20 now and then returns from an operation as if its task had not been cancelled; a
-    loop over operations would then never end.
+    On Python 3.11 `asyncio.wait_for`, which PyMongo sends with, returns as if nothing had been
+    cancelled when it is done at that very moment; a loop over operations would then never end.
+
+    Source: https://github.com/python/cpython/issues/86296, mended in 3.12.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
