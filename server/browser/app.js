@@ -32,7 +32,6 @@ const composer = new Composer(client, {
 });
 
 const conversation = new ConversationView(client, {
-  onRunning: (messageId) => composer.setRunning(messageId),
   onProblem: showProblem,
 });
 

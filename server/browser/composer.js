@@ -12,12 +12,9 @@ export class Composer {
   #form = byId("composer", HTMLFormElement);
   #prompt = byId("prompt", HTMLTextAreaElement);
   #send = byId("send", HTMLButtonElement);
-  #stop = byId("stop", HTMLButtonElement);
   #sending = false;
   /** @type {string | null} */
   #taskId = null;
-  /** @type {string | null} */
-  #runningId = null;
 
   /**
    * @param {Client} client
@@ -40,7 +37,6 @@ export class Composer {
       event.preventDefault();
       this.#form.requestSubmit();
     });
-    this.#stop.addEventListener("click", () => void this.#cancel());
     byId("suggestions", HTMLElement).addEventListener("click", (event) => {
       if (!(event.target instanceof HTMLButtonElement)) return;
       this.#prompt.value = event.target.textContent ?? "";
@@ -53,12 +49,6 @@ export class Composer {
   setTask(taskId) {
     this.#taskId = taskId;
     this.#fit();
-  }
-
-  /** @param {string | null} messageId The reply that can be stopped. */
-  setRunning(messageId) {
-    this.#runningId = messageId;
-    this.#stop.hidden = messageId === null;
   }
 
   /** Grow with the text, and allow sending when there is something to send. */
@@ -84,18 +74,6 @@ export class Composer {
     } finally {
       this.#sending = false;
       this.#fit();
-    }
-  }
-
-  async #cancel() {
-    if (!this.#runningId) return;
-    this.#stop.disabled = true;
-    try {
-      await this.#client.action("streaming.cancelStream", { messageId: this.#runningId });
-    } catch (error) {
-      this.#onProblem(error);
-    } finally {
-      this.#stop.disabled = false;
     }
   }
 }

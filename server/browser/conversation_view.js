@@ -1,7 +1,6 @@
 // @ts-check
 /** The conversation of one task: live, and followed to its end. */
 
-import { isRunning } from "./documents.js";
 import { byId, KeyedViews } from "./elements.js";
 import { followEnd } from "./follow.js";
 import { MessageView } from "./message_view.js";
@@ -11,7 +10,6 @@ import { MessageView } from "./message_view.js";
 
 export class ConversationView {
   #client;
-  #onRunning;
   #onProblem;
   #log = byId("conversation", HTMLElement);
   #empty = byId("empty", HTMLElement);
@@ -26,19 +24,15 @@ export class ConversationView {
   /**
    * @param {Client} client
    * @param {object} handlers
-   * @param {(messageId: string | null) => void} handlers.onRunning The reply that is being written.
    * @param {(problem: unknown) => void} handlers.onProblem Null: there is none any more.
    */
-  constructor(client, { onRunning, onProblem }) {
+  constructor(client, { onProblem }) {
     this.#client = client;
-    this.#onRunning = onRunning;
     this.#onProblem = onProblem;
     this.#views = new KeyedViews(
       this.#log,
       (message) => message._id,
-      () => {
-        return new MessageView((messageId) => this.#resume(messageId));
-      },
+      () => new MessageView(),
     );
     this.#latest.addEventListener("click", () => this.follow());
   }
@@ -51,7 +45,7 @@ export class ConversationView {
   show(taskId) {
     this.#unsubscribe();
     this.#unsubscribe = () => {};
-    this.#update([]);
+    this.#views.update([]);
     this.#empty.hidden = true;
     this.#end.follow();
     if (!taskId) return;
@@ -61,29 +55,14 @@ export class ConversationView {
       {
         onChange: (/** @type {ChatMessage[]} */ messages) => {
           this.#onProblem(null);
-          this.#update(messages);
+          this.#views.update(messages);
           this.#empty.hidden = messages.length > 0;
         },
         onError: (error) => {
-          this.#update([]);
+          this.#views.update([]);
           this.#onProblem(error);
         },
       },
     );
-  }
-
-  /** @param {ChatMessage[]} messages */
-  #update(messages) {
-    this.#views.update(messages);
-    this.#onRunning(messages.findLast(isRunning)?._id ?? null);
-  }
-
-  /** @param {string} messageId */
-  async #resume(messageId) {
-    try {
-      await this.#client.action("streaming.resumeStream", { messageId });
-    } catch (error) {
-      this.#onProblem(error);
-    }
   }
 }

@@ -38,10 +38,3 @@
 export function isRunning({ status }) {
   return status === "PENDING" || status === "STREAMING";
 }
-
-/** @param {ChatMessage} message */
-export function isResumable({ role, status, finishReason }) {
-  if (role !== "assistant") return false;
-  const ended = status === "INTERRUPTED" || status === "FAILED" || status === "CANCELLED";
-  return ended || finishReason === "max_tokens";
-}

@@ -1,7 +1,7 @@
 // @ts-check
 /** One message of a conversation: its parts, how it stands, what it took. */
 
-import { isResumable, isRunning } from "./documents.js";
+import { isRunning } from "./documents.js";
 import { element, growText } from "./elements.js";
 import { Prose } from "./prose.js";
 
@@ -16,18 +16,11 @@ export class MessageView {
   element = element("article", "message");
   #parts = element("div", "parts");
   #note = element("p", "note");
-  #noteText = element("span");
-  #resume = element("button", "resume", "Continue");
   #facts = element("p", "facts");
   /** @type {{ type: Part["type"], view: PartView }[]} */
   #views = [];
-  #messageId = "";
 
-  /** @param {(messageId: string) => void} onResume */
-  constructor(onResume) {
-    this.#resume.type = "button";
-    this.#resume.addEventListener("click", () => onResume(this.#messageId));
-    this.#note.append(this.#noteText, " ", this.#resume);
+  constructor() {
     this.element.append(this.#parts, this.#note, this.#facts);
   }
 
@@ -35,16 +28,14 @@ export class MessageView {
   update(message) {
     const running = isRunning(message);
     const note = noteOf(message);
-    this.#messageId = message._id;
     this.element.dataset.role = message.role;
     this.element.dataset.status = message.status;
     // A reader of the screen hears a reply when it is whole, not letter by letter.
     this.element.setAttribute("aria-busy", String(running));
     this.element.setAttribute("aria-label", message.role === "user" ? "You" : "Reply");
     this.#updateParts(message, running);
-    this.#noteText.textContent = note;
+    setText(this.#note, note);
     this.#note.hidden = note === "";
-    this.#resume.hidden = !isResumable(message);
     setText(this.#facts, factsOf(message));
     this.#facts.hidden = message.role === "user" || running;
   }
@@ -142,11 +133,12 @@ function noteOf({ role, status, finishReason, error }) {
 }
 
 /**
- * Model, time and tokens, in small print.
+ * Time, model and tokens, in small print. Claude counts the tokens when a reply is whole.
  * @param {ChatMessage} message
  */
-function factsOf({ model, usage, createdAt }) {
-  const { promptTokens: read, completionTokens: written } = usage ?? {};
+function factsOf({ status, model, usage, createdAt }) {
+  const { promptTokens: read, completionTokens: written } =
+    (status === "COMPLETED" && usage) || {};
   const time = createdAt ? clock.format(createdAt) : "";
   const tokensIn = read === undefined ? "" : `${count.format(read)} tokens in`;
   const tokensOut = written === undefined ? "" : `${count.format(written)} out`;

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 import uvicorn
 from rich.console import Console
+from rich.markup import escape
 
 from server.app import Headwater, create_app
 from server.core.errors import StartupError
@@ -25,6 +26,8 @@ SEND_BUFFER_BYTES = 128 << 10
 """Of a connection. A stalled reader makes the kernel keep this much, not megabytes."""
 USER_TIMEOUT_MS = 30_000
 """A connection whose peer takes nothing for this long is closed by the kernel."""
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 GRACE_SECONDS = 2
 """How long requests may go on after the server was told to stop."""
 
@@ -97,7 +100,10 @@ class _Server(uvicorn.Server):
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A bound socket, whose connections give up on readers who stall.
+    """A socket that listens, and whose connections give up on readers who stall.
+
+    It listens before there is anything to serve: of two servers that start at once on one port,
+    one is refused here. Who connects meanwhile waits.
 
     Raises:
         StartupError: The address cannot be bound.
@@ -111,6 +117,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         reason = (error.strerror or str(error)).lower()
@@ -128,12 +135,12 @@ def load_app(target: str) -> Headwater:
         StartupError: There is no such application.
     """
     where, _, name = target.partition(":")
-    try:
-        module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
-    except (ModuleNotFoundError, FileNotFoundError) as error:
+    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    if module is None:
         raise StartupError(
-            f"There is no app at {target!r} ({error}); name it as file.py:app or module:app."
-        ) from None
+            f"There is no app at {target!r}, for there is no such file or module; name it as "
+            "file.py:app or module:app."
+        )
     found = getattr(module, name or "app", None)
     if not isinstance(found, Headwater):
         raise StartupError(
@@ -143,14 +150,21 @@ def load_app(target: str) -> Headwater:
     return found
 
 
-def _load_module(name: str) -> ModuleType:
+def _load_module(name: str) -> ModuleType | None:
+    if not all(part.isidentifier() for part in name.split(".")):
+        return None
     sys.path.insert(0, os.getcwd())
-    return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == name or name.startswith(f"{error.name}."):
+            return None
+        raise  # it is there, and lacks another: the trace tells which line wants it
 
 
-def _load_file(path: Path) -> ModuleType:
+def _load_file(path: Path) -> ModuleType | None:
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
+        return None
     sys.path.insert(0, str(path.parent.resolve()))
     specification = importlib.util.spec_from_file_location(path.stem, path)
     assert specification is not None
@@ -166,17 +180,18 @@ def _greet(application: Headwater, listener: socket.socket) -> None:
     settings = application.settings
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    console = Console(highlight=False)
-    console.print(f"[bold]Headwater[/bold]  http://{shown}:{port}")
+    lines = [f"[bold]Headwater[/bold]  {escape(f'http://{shown}:{port}')}"]
     if settings.mongodb_uri is None:
-        console.print(f"  MongoDB  embedded, {application.mongodb_uri}")
-        console.print(f"           data in {settings.data_dir.resolve()}")
+        lines.append(f"  MongoDB  embedded, {escape(application.mongodb_uri)}")
+        lines.append(f"           data in {escape(str(settings.data_dir.resolve()))}")
     else:
-        console.print(f"  MongoDB  {shown_hosts(settings.mongodb_uri)}")
+        lines.append(f"  MongoDB  {escape(shown_hosts(settings.mongodb_uri))}")
     if settings.uses_standin:
-        console.print("  Claude   [yellow]the stand-in answers[/yellow]: set ANTHROPIC_API_KEY")
+        lines.append("  Claude   [yellow]the stand-in answers[/yellow]: set ANTHROPIC_API_KEY")
     elif settings.anthropic_api_key is None:
-        console.print("  Claude   callers bring their keys: ANTHROPIC_API_KEY is not set")
+        lines.append("  Claude   callers bring their keys: ANTHROPIC_API_KEY is not set")
     else:
-        console.print("  Claude   by ANTHROPIC_API_KEY")
-    console.print("  Ctrl-C stops it.")
+        lines.append("  Claude   by ANTHROPIC_API_KEY")
+    lines.append("  Ctrl-C stops it.")
+    # Wrapped by the terminal only: a path or a URI that is broken in two cannot be copied.
+    Console(highlight=False).print(*lines, sep="\n", soft_wrap=True)

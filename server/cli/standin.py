@@ -18,6 +18,7 @@ def standin(
     try:
         run_standin(host, port)
     except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]
         raise StartupError(
-            f"The stand-in cannot bind {host}:{port} ({error.strerror}); choose another --port."
+            f"The stand-in cannot listen on {host}:{port}: {reason.lower()}; choose another --port."
         ) from None

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -70,6 +70,7 @@ class Tab:
 
     async def ask(self, prompt: str) -> None:
         await self.page.locator("#prompt").fill(prompt)
+        await expect(self.page.locator("#send")).to_be_enabled()  # a task is open
         await self.page.locator("#prompt").press("Enter")
 
     async def lengths(self) -> list[int]:

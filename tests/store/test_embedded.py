@@ -18,8 +18,9 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from server.core.errors import StartupError
-from server.store import embedded as module
-from server.store.embedded import EmbeddedMongo, FolderInUse, find_mongod, join_or_start
+from server.store import data_folder, embedded
+from server.store.data_folder import FolderInUse
+from server.store.embedded import EmbeddedMongo, join_or_start
 
 ROOT = Path(__file__).parents[2]
 
@@ -262,7 +263,7 @@ async def test_a_mongodb_that_took_the_port_just_before_is_left_alone(
     def choose_port(_: int | None) -> int:
         return port_of(mongo_uri)
 
-    monkeypatch.setattr(module, "_choose_port", choose_port)
+    monkeypatch.setattr(embedded, "choose_port", choose_port)
     async with AsyncMongoClient[dict[str, Any]](mongo_uri) as client:
         before = await client.admin.command("replSetGetConfig")
         with pytest.raises(StartupError, match="Address already in use"):
@@ -274,7 +275,7 @@ async def test_a_mongodb_that_took_the_port_just_before_is_left_alone(
 async def test_a_mongod_that_does_not_go_is_named(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PREDECESSOR_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(data_folder, "PREDECESSOR_TIMEOUT_S", 0.1)
     async with running(data_dir) as mongo:
         (data_dir / "owner.lock").unlink()  # as if its owner were gone
         record = (data_dir / "embedded.json").read_text()
@@ -317,49 +318,11 @@ async def test_a_damaged_record_is_as_none(data_dir: Path) -> None:
 async def test_the_log_of_a_running_mongod_stays_within_its_bound(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOG_BYTES_MAX", 1000)
-    monkeypatch.setattr(module, "LOG_CHECK_S", 0.01)
+    monkeypatch.setattr(embedded, "LOG_BYTES_MAX", 1000)
+    monkeypatch.setattr(embedded, "LOG_CHECK_S", 0.01)
     log = data_dir / "mongod.log"
     async with running(data_dir):
         await until(lambda: (data_dir / "mongod.old.log").exists() and log.stat().st_size <= 1000)
     lines = log.read_text().splitlines()
     assert '"exitCode":0' in lines[-1]
     assert all(line.startswith("{") for line in lines)
-
-
-def test_the_program_is_the_one_that_is_named(tmp_path: Path) -> None:
-    program = tmp_path / "mongod"
-    program.touch(0o755)
-    assert find_mongod(str(program)) == str(program)
-    with pytest.raises(StartupError, match="HEADWATER_MONGOD names '/nowhere/mongod'"):
-        find_mongod("/nowhere/mongod")
-
-
-def test_the_program_is_looked_for_on_the_path_before_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_mongod().endswith("fiftyone/db/bin/mongod")
-    (tmp_path / "mongod").touch(0o755)
-    assert find_mongod() == str(tmp_path / "mongod")
-
-
-def test_the_extras_program_gets_its_run_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "fiftyone" / "db" / "bin" / "mongod"
-    program.parent.mkdir(parents=True)
-    program.touch(0o644)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    assert find_mongod() == str(program)
-    assert os.access(program, os.X_OK)
-
-
-def test_without_any_program_the_cure_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(StartupError, match=r"headwater\[embedded\].*HEADWATER_MONGODB_URI"):
-        find_mongod()
