@@ -32,13 +32,13 @@ class Running:
         """What Claude will say next."""
         return self.standin.script
 
-    async def query(self, name: str, **arguments: Any) -> Any:
+    async def query(self, name: str, /, **arguments: Any) -> Any:
         return await self._call("query", name, arguments)
 
-    async def mutation(self, name: str, **arguments: Any) -> Any:
+    async def mutation(self, name: str, /, **arguments: Any) -> Any:
         return await self._call("mutation", name, arguments)
 
-    async def action(self, name: str, **arguments: Any) -> Any:
+    async def action(self, name: str, /, **arguments: Any) -> Any:
         return await self._call("action", name, arguments)
 
     async def _call(self, kind: str, name: str, arguments: dict[str, Any]) -> Any:

@@ -98,7 +98,6 @@ class MessageWriter:
         self._failure: Exception | None = None
         self._closing = False
         self._ended: Ended | None = None
-        self._usage: Usage | None = None
 
     @property
     def stopped(self) -> bool:
@@ -119,10 +118,8 @@ class MessageWriter:
             case TextDelta() | ReasoningDelta():
                 self._part_of[event.index].waiting.append(event.text)
                 self._news.set()
-            case Usage():
-                self._usage = event
             case Ended():
-                self._ended, self._usage = event, event.usage
+                self._ended = event
             case _:
                 pass
 
@@ -237,8 +234,8 @@ class MessageWriter:
             fields["finishReason"] = finish_reason
         if error is not None:
             fields["error"] = error
-        if self._usage is not None:
-            fields["usage"] = _usage(self._usage)
+        if self._ended is not None:  # before, Claude has not counted what it wrote
+            fields["usage"] = _usage(self._ended.usage)
         fields["parts"] = [
             {"type": part.kind, "text": [text] if text else []}
             for part in self._parts

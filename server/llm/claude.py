@@ -197,13 +197,12 @@ class Claude:
                 return await anext(raw_events)
         except StopAsyncIteration:
             raise StreamCut(
-                "Claude's reply ended before its end. What has arrived is kept; resume the reply "
-                "to go on."
+                "Claude's reply ended before its end. What has arrived is kept; ask again to go on."
             ) from None
         except TimeoutError:
             raise TimedOut(
                 "Claude's service went on without a word for too long. What has arrived is kept; "
-                "resume the reply to go on."
+                "ask again to go on."
             ) from None
         except failures.EXPECTED as error:
             raise failures.translated(error, key) from None

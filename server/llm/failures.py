@@ -66,12 +66,12 @@ def translated(error: Exception, key: str) -> ClaudeError:
         case httpx2.HTTPError() | httpx2.StreamError():
             return StreamCut(
                 "The connection to Claude was lost in the middle of the reply. What has arrived is "
-                "kept; resume the reply to go on."
+                "kept; ask again to go on."
             )
         case ValueError() | anthropic.APIResponseValidationError():
             return StreamCut(
                 "Claude's service sent something that is not its protocol. What has arrived is "
-                "kept; resume the reply. If ANTHROPIC_BASE_URL is set, check what answers there."
+                "kept; ask again. If ANTHROPIC_BASE_URL is set, check what answers there."
             )
         case _:
             return ClaudeError(f"The call to Claude failed: {quoted(str(error), key)}")
@@ -93,8 +93,8 @@ def _timed_out(error: Exception) -> ClaudeError:
             "its proxy settings and ANTHROPIC_BASE_URL."
         )
     return TimedOut(
-        "Claude's service fell silent in the middle of the reply. What has arrived is kept; resume "
-        "the reply to go on."
+        "Claude's service fell silent in the middle of the reply. What has arrived is kept; ask "
+        "again to go on."
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from schemas.document import Document, Index
 from schemas.streamed_text import StreamedText
 from server.runtime import Find, Forbidden, Get, MutationCtx, QueryCtx, mutation, query
@@ -16,7 +18,7 @@ class Card(
     rank: int = 0
     done: bool = False
     text: StreamedText = ""
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
     slug: str | None = None
 
 

@@ -103,21 +103,26 @@ async def write(uri: str, rng: random.Random, count: int) -> None:
                 case 10:
                     await cards.update_one({"_id": id_}, {"$addToSet": {"tags": "red"}})
                 case _:
-                    try:
-                        async with client.start_session() as session:
-                            async with await session.start_transaction():
-                                for other in rng.sample(range(40), 4):
-                                    where = {"_id": f"c{other}"}
-                                    change = {"$set": {"group": rng.choice(GROUPS)}}
-                                    await cards.update_one(where, change, session=session)
-                                await cards.delete_one({"_id": id_}, session=session)
-                                again = {"_id": id_, "group": "x", "rank": 1, "text": []}
-                                await cards.insert_one(again, session=session)
-                    except OperationFailure as error:
-                        if not error.has_error_label("TransientTransactionError"):
-                            raise
+                    await in_a_transaction(client, cards, rng, id_)
             if rng.random() < 0.05:
                 await asyncio.sleep(rng.random() * 0.05)
+
+
+async def in_a_transaction(client: Any, cards: Any, rng: random.Random, id_: str) -> None:
+    """Move four cards and make one anew; given up where another writer is in the way."""
+    async with client.start_session() as session:
+        await session.start_transaction()
+        try:
+            for other in rng.sample(range(40), 4):
+                where, group = {"_id": f"c{other}"}, rng.choice(GROUPS)
+                await cards.update_one(where, {"$set": {"group": group}}, session=session)
+            await cards.delete_one({"_id": id_}, session=session)
+            again = {"_id": id_, "group": "x", "rank": 1, "text": []}
+            await cards.insert_one(again, session=session)
+            await session.commit_transaction()
+        except OperationFailure as error:
+            if not error.has_error_label("TransientTransactionError"):
+                raise
 
 
 async def follow_and_leave(follower: Follower, rng: random.Random, done: asyncio.Event) -> None:
