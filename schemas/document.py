@@ -14,14 +14,21 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     model_serializer,
 )
+from pydantic_core import PydanticOmit
 
 from schemas.names import stored_name
+from schemas.storable import storable
 
 __all__ = ["Document", "Index", "Internal", "Part", "new_id"]
 
 
 class Internal:
     """Marks a field that never leaves the server: ``Annotated[Lease | None, Internal()]``."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_schema: Any, _handler: Any) -> dict[str, Any]:
+        """A description of its model leaves the field out."""
+        raise PydanticOmit
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,12 @@ class Index:
 class Part(BaseModel):
     """A model inside a document: the same naming, no collection of its own."""
 
-    model_config = ConfigDict(alias_generator=stored_name, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        alias_generator=stored_name,
+        populate_by_name=True,
+        extra="ignore",
+        val_temporal_unit="milliseconds",
+    )
 
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -115,4 +127,4 @@ class Document(Part):
 
     def stored(self) -> dict[str, Any]:
         """This document as MongoDB stores it."""
-        return self.model_dump(by_alias=True)
+        return storable(self.model_dump(by_alias=True))

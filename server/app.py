@@ -34,7 +34,7 @@ FEED_SOCKET_TIMEOUT_MS = 10_000
 
 def create_app(
     settings: Settings | None = None,
-    functions: Iterable[ModuleType] | None = None,
+    functions: Iterable[ModuleType | str] | None = None,
     authenticate: Authenticate | None = None,
 ) -> "Headwater":
     """A Headwater application.
@@ -42,7 +42,8 @@ def create_app(
     Args:
         settings: What is not given is read from the environment.
         functions: Modules of queries, mutations and actions, instead of the built-in ones;
-            ``[*server.functions.ALL, mine]`` keeps those.
+            ``[*server.functions.ALL, mine]`` keeps those, and a file that is a whole app names
+            itself by ``[__name__]``.
         authenticate: Turns a request into its `Caller`; without it everybody is anonymous.
     """
     if functions is None:

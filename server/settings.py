@@ -16,16 +16,17 @@ def _read(name: str) -> str | None:
 
 def _port() -> int:
     text = _read("HEADWATER_PORT") or "8000"
-    if not text.isdigit() or int(text) > 65_535:
+    if not text.isdecimal() or int(text) > 65_535:
         raise StartupError(f"HEADWATER_PORT is {text!r}; write a number from 0 to 65535.")
     return int(text)
 
 
 def _origins() -> frozenset[str]:
     parts = (_read("HEADWATER_ALLOWED_ORIGINS") or "").split(",")
-    origins = frozenset(part.strip().rstrip("/") for part in parts if part.strip())
+    origins = frozenset(part.strip().rstrip("/").lower() for part in parts if part.strip())
     for origin in origins:
-        if "://" not in origin or "/" in origin.split("://", 1)[1]:
+        scheme, _, host = origin.partition("://")
+        if not scheme or not host or "/" in host:
             raise StartupError(
                 f"HEADWATER_ALLOWED_ORIGINS names {origin!r}; write scheme and host, such as "
                 "https://app.example.com, with commas between several."

@@ -25,7 +25,7 @@ class Time(NamedTuple):
         return Time(self.seconds - 1, 0xFFFFFFFF)
 
 
-_PATTERN = re.compile(r"(\d{1,10})\.(\d{1,10})~([0-9a-z]{1,16})(-?)")
+_PATTERN = re.compile(r"(\d{1,10})\.(\d{1,10})~([0-9a-z]{1,16})(-?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
     HeadwaterError            code               status  retry
     ├── Malformed             malformed             400  never
-    │   ├── MethodNotAllowed  method_not_allowed    405  never
     │   └── PositionAhead     position_ahead        400  resync
     ├── Unauthenticated       unauthenticated       401  never
     ├── Forbidden             forbidden             403  never
@@ -37,7 +36,6 @@ __all__ = [
     "KeyInUse",
     "KeyReused",
     "Malformed",
-    "MethodNotAllowed",
     "NotFound",
     "OriginNotAllowed",
     "PositionAhead",
@@ -89,12 +87,6 @@ class Malformed(HeadwaterError):
     """The request cannot be read: bad JSON, a bad position, a bad header."""
 
     code, status = "malformed", 400
-
-
-class MethodNotAllowed(Malformed):
-    """This path takes other HTTP methods."""
-
-    code, status = "method_not_allowed", 405
 
 
 class PositionAhead(Malformed):

@@ -43,10 +43,14 @@ class ActionCtx(WriteCtx):
         if self.responded:
             raise RuntimeError("An action responds once; write later news into a document.")
         self.responded = True
-        await self._respond(value)
+        try:
+            await self._respond(value)
+        except BaseException:
+            self.responded = False
+            raise
 
     async def run_mutation(self, function: Function[P, Awaitable[R]], **arguments: Any) -> R:
-        """Run a mutation of Python arguments as a transaction of its own."""
+        """Run a mutation of Python arguments as a transaction of its own, for the same caller."""
         value, time = await self._run_mutation(function, arguments)
         self._sessions.time = max(self._sessions.time, time)
         return value

@@ -1,6 +1,7 @@
 """Every function of an application, by its wire name, and every table that they use."""
 
 import hashlib
+import importlib
 import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import orjson
 
 from schemas.document import Document
 from schemas.names import stored_name
-from server.core.errors import UnknownFunction
+from server.core.errors import StartupError, UnknownFunction
 from server.runtime.functions import Function, Kind
 
 __all__ = ["Catalog"]
@@ -20,33 +21,55 @@ __all__ = ["Catalog"]
 class Catalog:
     """The functions of some modules.
 
+    Args:
+        modules: Modules, or names of modules that are being imported or are; a file that names
+            itself writes ``[__name__]`` below its functions. A module that is named twice counts
+            once.
+
     Attributes:
         tables: The Documents that the modules define or import, one for each collection.
+
+    Raises:
+        StartupError: Two functions share a name, two tables a collection, or a module has neither.
     """
 
-    def __init__(self, modules: Iterable[ModuleType]) -> None:
-        self._modules = list(modules)
+    def __init__(self, modules: Iterable[ModuleType | str]) -> None:
+        self._modules = list(dict.fromkeys(map(_module, modules)))
         self._functions: dict[str, Function[..., Any]] = {}
-        tables: dict[str, type[Document]] = {}
+        self._tables: dict[str, type[Document]] = {}
         for module in self._modules:
-            prefix = _module_name(module)
-            for name, value in cast("dict[str, object]", vars(module)).items():
-                if isinstance(value, Function):
-                    if value.__module__ == module.__name__:
-                        function = cast("Function[..., Any]", value)
-                        self._add(f"{prefix}.{stored_name(name)}", function)
-                elif inspect.isclass(value) and issubclass(value, Document) and value.collection:
-                    known = tables.setdefault(value.collection, value)
-                    if known is not value:
-                        raise ValueError(
-                            f"{known.__qualname__} and {value.__qualname__} both keep the "
-                            f"collection {value.collection!r}; give one of them another."
-                        )
-        self.tables = tuple(tables.values())
+            if not self._collect(module):
+                raise StartupError(
+                    f"The module {module.__name__!r} has no query, mutation, action or table; "
+                    "where it makes the app of itself, create_app comes below all of them."
+                )
+        self.tables = tuple(self._tables.values())
+
+    def _collect(self, module: ModuleType) -> bool:
+        """Take the functions and tables of `module`; whether it has any."""
+        prefix, found = _module_name(module), False
+        for name, value in cast("dict[str, object]", vars(module)).items():
+            if isinstance(value, Function):
+                if value.__module__ == module.__name__:
+                    function = cast("Function[..., Any]", value)
+                    self._add(f"{prefix}.{stored_name(name)}", function)
+                    found = True
+            elif inspect.isclass(value) and issubclass(value, Document) and value.collection:
+                self._add_table(value)
+                found = True
+        return found
+
+    def _add_table(self, table: type[Document]) -> None:
+        known = self._tables.setdefault(table.collection, table)
+        if known is not table:
+            raise StartupError(
+                f"{known.__qualname__} and {table.__qualname__} both keep the collection "
+                f"{table.collection!r}; give one of them another."
+            )
 
     def _add(self, name: str, function: Function[..., Any]) -> None:
         if name in self._functions:
-            raise ValueError(f"Two functions are called {name!r}; rename one or its module.")
+            raise StartupError(f"Two functions are called {name!r}; rename one or its module.")
         self._functions[name] = function
 
     def __iter__(self) -> Iterator[tuple[str, Function[..., Any]]]:
@@ -73,10 +96,6 @@ class Catalog:
             )
         return function
 
-    def name_of(self, function: Function[..., Any]) -> str:
-        """The wire name of `function`."""
-        return next(name for name, one in self._functions.items() if one is function)
-
     def build(self, database_id: str) -> str:
         """A fingerprint of the functions, the tables and the database.
 
@@ -90,9 +109,13 @@ class Catalog:
             if source is not None and Path(source).is_file():
                 digest.update(Path(source).read_bytes())
         for table in sorted(self.tables, key=lambda one: one.collection):
-            schema = table.model_json_schema(mode="serialization")
+            schema = table.model_json_schema()
             digest.update(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
         return f"{int.from_bytes(digest.digest()[:8]) % 36**6:06x}"[-6:]
+
+
+def _module(module: ModuleType | str) -> ModuleType:
+    return importlib.import_module(module) if isinstance(module, str) else module
 
 
 def _module_name(module: ModuleType) -> str:

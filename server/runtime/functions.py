@@ -1,10 +1,23 @@
 """Queries, mutations and actions: Python functions that clients may call by name."""
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, get_type_hints, overload
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    cast,
+    get_args,
+    get_type_hints,
+    overload,
+)
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from schemas.names import stored_name
 from server.core.errors import InvalidArguments
@@ -21,8 +34,13 @@ _PREFIX = "arg_"
 """Keeps an argument's name apart from the methods of the model that checks it."""
 
 
+_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
+"""What a message repeats of a place among the arguments. Anything else may be a value: a secret
+that was written as a key, say."""
+
+
 class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+    model_config = ConfigDict(extra="forbid", val_temporal_unit="milliseconds")
 
 
 class Function(Generic[P, R]):
@@ -64,19 +82,34 @@ class Function(Generic[P, R]):
             raise TypeError(f"{self.__name__} must take a context as its first parameter.")
         fields: dict[str, Any] = {}
         for parameter in parameters[1:]:
-            name = parameter.name
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{self.__name__} cannot take *{name}; name every argument.")
+            name, default = parameter.name, parameter.default
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise TypeError(
+                    f"{self.__name__} cannot take {name!r} as it does: arguments come by name, "
+                    "so write no *, ** or / for them."
+                )
             annotation = hints.get(name, Any)
             if annotation is Caller:
                 self.wants_caller, self._caller_name = True, name
                 continue
+            if _mentions_caller(annotation):
+                raise TypeError(
+                    f"{self.__name__} must declare `{name}: Caller`, nothing more or less; as it "
+                    "is, a client could write down who it is."
+                )
+            if isinstance(default, FieldInfo):
+                raise TypeError(
+                    f"{self.__name__} must write `{name}: Annotated[…, Field(…)] = default`; a "
+                    "Field as the default would be its value where the function calls another."
+                )
             alias = stored_name(name) if name != "id" else name
-            if parameter.default is inspect.Parameter.empty:
+            if default is inspect.Parameter.empty:
                 fields[_PREFIX + name] = (annotation, Field(alias=alias))
             else:
-                fields[_PREFIX + name] = (annotation, Field(parameter.default, alias=alias))
-        return create_model(f"{self.__name__}_arguments", __base__=_Arguments, **fields)
+                fields[_PREFIX + name] = (annotation, Field(default, alias=alias))
+        room = self.__module__.rpartition(".")[2]
+        model = stored_name(f"{room}_{self.__name__}_arguments")
+        return create_model(model, __base__=_Arguments, **fields)
 
     def parse(self, arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
         """The Python arguments of a call.
@@ -92,22 +125,16 @@ class Function(Generic[P, R]):
             parsed = self.arguments.model_validate(arguments)
         except ValidationError as error:
             misfits = [
-                {
-                    "argument": ".".join(map(str, one["loc"])),
-                    "problem": _problem(one["type"], one["msg"]),
-                }
-                for one in error.errors(
-                    include_input=False, include_url=False, include_context=False
-                )
+                (_place(one["loc"]), _problem(one))
+                for one in error.errors(include_input=False, include_url=False)
             ]
-            said = "; ".join(f"{one['argument']}: {one['problem']}" for one in misfits)
-            raise InvalidArguments(
-                f"{name} cannot take these arguments. {said}", details=misfits
-            ) from None
-        return {
-            field.removeprefix(_PREFIX): getattr(parsed, field)
-            for field in type(parsed).model_fields
-        }
+            raise _refusal(name, misfits) from None
+        found: dict[str, Any] = {}
+        for field, info in type(parsed).model_fields.items():
+            value = found[field.removeprefix(_PREFIX)] = getattr(parsed, field)
+            if (problem := _unstorable(value)) is not None:
+                raise _refusal(name, [(str(info.alias), problem)])
+        return found
 
     async def invoke(self, ctx: Any, arguments: Mapping[str, Any], caller: Caller) -> Any:
         """Call the function, be it async or not, with what `parse` gave."""
@@ -119,14 +146,56 @@ class Function(Generic[P, R]):
         return value
 
 
-def _problem(kind: str, message: str) -> str:
-    match kind:
+def _refusal(name: str, misfits: list[tuple[str, str]]) -> InvalidArguments:
+    said = "; ".join(f"{argument}: {problem}" for argument, problem in misfits)
+    return InvalidArguments(
+        f"{name} cannot take these arguments. {said}.",
+        details=[{"argument": argument, "problem": problem} for argument, problem in misfits],
+    )
+
+
+def _mentions_caller(annotation: Any) -> bool:
+    return annotation is Caller or any(map(_mentions_caller, get_args(annotation)))
+
+
+def _place(steps: tuple[int | str, ...]) -> str:
+    """Where among the arguments, by names that cannot be values."""
+    return ".".join(
+        str(step) if isinstance(step, int) or _NAME.fullmatch(step) else "…" for step in steps
+    )
+
+
+def _problem(error: ErrorDetails) -> str:
+    match error["type"]:
         case "missing":
             return "it is missing"
         case "extra_forbidden":
             return "the function has no such argument"
+        case "union_tag_invalid":  # Pydantic's words repeat the value
+            context = error.get("ctx", {})
+            return f"its {context['discriminator']} must be one of {context['expected_tags']}"
         case _:
+            message = error["msg"]
             return message[:1].lower() + message[1:]
+
+
+def _unstorable(value: Any) -> str | None:
+    """Why MongoDB could not take `value`, though it is of the right type."""
+    match value:
+        case int() if not -(2**63) <= value < 2**63:
+            return "integers have 64 bits at most"
+        case BaseModel():
+            inner = list(value.__dict__.values())
+        case Mapping():
+            items = cast("Mapping[Any, Any]", value)
+            if any("\0" in str(key) for key in items):
+                return "names cannot hold a NUL character"
+            inner = list(items.values())
+        case list() | tuple() | set() | frozenset():
+            inner = cast("list[Any]", value)
+        case _:
+            return None
+    return next((found for one in inner if (found := _unstorable(one)) is not None), None)
 
 
 @overload

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from bson import ObjectId
 from bson.errors import InvalidId
 
 from schemas.document import Document
+from schemas.storable import storable
 from server.live.fields import check_filter, check_names
 from server.live.find import Find, Get, Spec
 
@@ -97,8 +98,30 @@ def stored_id(table: type[Document], id_: str) -> Any:
 
 
 def addressed(table: type[Document], query: Mapping[str, Any]) -> dict[str, Any]:
-    """`query` with an ``_id`` given as a string turned into what the table stores."""
-    found = dict(query)
-    if table.object_id and isinstance(found.get("_id"), str):
-        found["_id"] = stored_id(table, found["_id"])
+    """`query` in stored values, with every ``_id`` turned into what the table stores."""
+    found: dict[str, Any] = storable(query)
+    return _with_object_ids(table, found) if table.object_id else found
+
+
+def _with_object_ids(table: type[Document], query: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, operand in query.items():
+        if name == "_id":
+            found[name] = _object_ids(table, operand)
+        elif name in {"$and", "$or", "$nor"} and isinstance(operand, list):
+            branches = cast("list[Mapping[str, Any]]", operand)
+            found[name] = [_with_object_ids(table, branch) for branch in branches]
+        else:
+            found[name] = operand
     return found
+
+
+def _object_ids(table: type[Document], value: Any) -> Any:
+    """The ids in a condition on ``_id``, under its operators too."""
+    if isinstance(value, str):
+        return stored_id(table, value)
+    if isinstance(value, list):
+        return [_object_ids(table, one) for one in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {k: _object_ids(table, v) for k, v in cast("dict[str, Any]", value).items()}
+    return value

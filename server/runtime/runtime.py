@@ -2,33 +2,37 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from schemas.wire.position import Time
 from server.core import limits
-from server.core.errors import HeadwaterError, KeyInUse, TooMany, Unavailable
+from server.core.errors import HeadwaterError, KeyInUse, QueryTimeout, TooMany, Unavailable
+from server.live.find import Find, Get
 from server.live.held import encode
 from server.live.live_query import RunQuery, shown
 from server.live.projection import to_json
 from server.live.run import run_query
 from server.llm import Claude
 from server.runtime.action_context import ActionCtx
-from server.runtime.caller import ANONYMOUS, Caller
+from server.runtime.caller import Caller
 from server.runtime.catalog import Catalog
-from server.runtime.explain import explain
+from server.runtime.explain import explain, explained
 from server.runtime.functions import Function
 from server.runtime.idempotency import KeyedCall, leave_trace
 from server.runtime.query_context import QueryCtx
+from server.runtime.shared_session import SharedSession
 from server.runtime.write_context import MutationCtx
 from server.store.reads import Reads, SnapshotGone
 from server.store.writes import Session, Writes
 
 __all__ = ["Answer", "Runtime"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger("headwater")
 
@@ -68,11 +72,11 @@ class Runtime:
             HeadwaterError: There is no such query, or the arguments do not fit.
         """
         function = self.catalog.find(name, "query")
-        parsed = function.parse(arguments, name)
-        canonical = encode(to_json(parsed))
+        canonical = _canonical(function.parse(arguments, name), arguments)
         key = (name, canonical, caller.key if function.wants_caller else "")
 
         async def run(reader: Any) -> Any:
+            parsed = function.parse(arguments, name)  # for each run its own: it may change them
             return await function.invoke(QueryCtx(reader), parsed, caller)
 
         return key, run
@@ -88,7 +92,10 @@ class Runtime:
             except SnapshotGone:
                 continue
             except TimeoutError:
-                raise Unavailable(f"{name} took too long; try again.") from None
+                raise QueryTimeout(
+                    f"{name} took longer than {limits.RUN_SECONDS_MAX:g} s; narrow what it reads, "
+                    "or give its filter an index."
+                ) from None
             except Exception as error:
                 raise explain(name, error) from error
             if outcome.error is not None:
@@ -117,48 +124,67 @@ class Runtime:
             client: The client's name for itself, to be found again in the feed.
         """
         function = self.catalog.find(name, "mutation")
-        parsed = function.parse(arguments, name)
+        function.parse(arguments, name)
         keyed = KeyedCall(key, name, arguments, caller) if key is not None else None
 
         async def body(session: Session) -> bytes:
             if keyed is not None and (kept := await keyed.answer(session)) is not None:
+                if client is not None:
+                    await leave_trace(session, name, client)
                 return kept
-            value = encode(to_json(await self._invoke(function, session, parsed, caller)))
+            # For each attempt arguments of its own: the function may change them.
+            parsed = function.parse(arguments, name)
+            value = encode(to_json(await self._write(function, name, session, parsed, caller)))
             if keyed is not None:
                 await keyed.keep(session, value, client)
             elif client is not None:
                 await leave_trace(session, name, client)
             return value
 
-        try:
+        with explained(name):
             if function.transaction or keyed is not None:
-                return Answer(*await self._writes.transaction(body))
-            async with self._writes.single() as session:
-                value = encode(to_json(await self._invoke(function, session, parsed, caller)))
-                return Answer(value, session.time)
-        except Exception as error:
-            raise explain(name, error) from error
+                value, time = await self._transaction(name, body)
+            else:
+                async with self._writes.single() as session:
+                    parsed = function.parse(arguments, name)
+                    written = await self._write(
+                        function, name, session, parsed, caller, transaction=False
+                    )
+                    value, time = encode(to_json(written)), session.time
+            return Answer(value, await self._known(time))
 
-    async def _invoke(
+    async def _transaction(
+        self, name: str, body: Callable[[Session], Awaitable[T]]
+    ) -> tuple[T, Time]:
+        try:
+            return await self._writes.transaction(body)
+        except PyMongoError as error:
+            if not error.timeout:
+                raise
+            raise Unavailable(
+                f"{name} took longer than {limits.TRANSACTION_SECONDS_MAX:g} s; try again."
+            ) from error
+
+    async def _write(
         self,
         function: Function[..., Any],
+        name: str,
         session: Session,
         parsed: Mapping[str, Any],
         caller: Caller,
+        *,
+        transaction: bool = True,
     ) -> Any:
-        @asynccontextmanager
-        async def same_session() -> AsyncGenerator[Session]:
-            yield session
+        """What a mutation gave, which reads and writes in `session`."""
+        shared = SharedSession(name, session, transaction=transaction)
+        value = await _read(await function.invoke(MutationCtx(shared.open), parsed, caller))
+        if shared.failure is not None:  # the function caught it, but its transaction is over
+            raise shared.failure
+        return value
 
-        return await function.invoke(MutationCtx(same_session), parsed, caller)
-
-    async def _run_mutation(
-        self, function: Function[..., Awaitable[Any]], arguments: Mapping[str, Any]
-    ) -> tuple[Any, Time]:
-        """A mutation that an action runs: Python arguments, a Python value."""
-        return await self._writes.transaction(
-            lambda session: self._invoke(function, session, arguments, ANONYMOUS)
-        )
+    async def _known(self, time: Time) -> Time:
+        """`time`, or where nothing was read or written the present."""
+        return time if time > Time(0, 0) else await self._reads.now()
 
     # --- actions -------------------------------------------------------------------------------
 
@@ -199,43 +225,63 @@ class Runtime:
         *,
         wait: bool,
     ) -> None:
+        @asynccontextmanager
+        async def open_session() -> AsyncGenerator[Session]:
+            with explained(name):
+                async with self._writes.single() as session:
+                    yield session
+
+        async def run_mutation(
+            mutation: Function[..., Awaitable[Any]], arguments: Mapping[str, Any]
+        ) -> tuple[Any, Time]:
+            async def body(session: Session) -> Any:
+                return await self._write(mutation, name, session, arguments, caller)
+
+            with explained(name):
+                return await self._transaction(name, body)
+
         async def respond(value: Any) -> None:
             encoded = encode(to_json(value))
+            time = await self._known(ctx.time)
             if keyed is not None:
-                async with self._writes.single() as session:
+                async with open_session() as session:
                     await keyed.finish(session, encoded)
             if not wait:
-                _resolve(answer, Answer(encoded, ctx.time))
+                _resolve(answer, Answer(encoded, time))
 
-        ctx = ActionCtx(self._writes.single, self._claude, self._run_mutation, respond)
+        ctx = ActionCtx(open_session, self._claude, run_mutation, respond)
         try:
             async with asyncio.timeout(limits.ACTION_SECONDS_MAX):
-                value = await function.invoke(ctx, parsed, caller)
+                value = await _read(await function.invoke(ctx, parsed, caller))
             if not ctx.responded:
                 await respond(value)
             if not answer.done():
-                at = ctx.time if ctx.time > Time(0, 0) else await self._reads.now()
-                _resolve(answer, Answer(encode(to_json(value)), at))
+                _resolve(answer, Answer(encode(to_json(value)), await self._known(ctx.time)))
         except asyncio.CancelledError:
             _fail(answer, Unavailable("The server is stopping; ask again in a moment."))
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever an action raises is its answer
-            explained = explain(name, error)
             if keyed is not None and not ctx.responded:
                 await self._forget(keyed)
-            _fail(answer, explained)
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever an action raises is its answer
+            known = explain(name, error)
+            if keyed is not None and not ctx.responded:
+                await self._forget(keyed)
+            if known is error and answer.done():  # nobody else will tell
+                _log.warning("%s failed after its answer: %s", name, known.message)
+            _fail(answer, known)
 
     async def _claim(self, keyed: KeyedCall, name: str) -> Answer | None:
         """Claim the key, or give the answer that is kept under it."""
-        try:
+        with explained(name):
             async with self._writes.single() as session:
                 if (kept := await keyed.answer(session)) is not None:
                     return Answer(kept, session.time)
-                await keyed.begin(session)
-        except DuplicateKeyError:
-            raise KeyInUse(f"{name} is at work under this Idempotency-Key; ask again.") from None
-        except Exception as error:
-            raise explain(name, error) from error
+                try:
+                    await keyed.begin(session)
+                except DuplicateKeyError:
+                    raise KeyInUse(
+                        f"{name} is at work under this Idempotency-Key; ask again."
+                    ) from None
         return None
 
     async def _forget(self, keyed: KeyedCall) -> None:
@@ -253,6 +299,23 @@ class Runtime:
             task.cancel()
         if actions:
             await asyncio.wait(actions, timeout=limits.SHUTDOWN_SECONDS)
+
+
+def _canonical(parsed: Mapping[str, Any], arguments: Mapping[str, Any]) -> bytes:
+    """Arguments as bytes, the same for the same: by what they mean, defaults included."""
+    try:
+        return encode(to_json(parsed))
+    except TypeError:  # a type of the application's own
+        return encode(arguments)
+
+
+async def _read(value: Any) -> Any:
+    """What a function returned; a find is read where there is nobody to maintain it for."""
+    if not isinstance(value, Find | Get):
+        return value
+    found = await cast("Find[Any] | Get[Any]", value)
+    view = cast("Find[Any]", value).spec.view
+    return [view(one) for one in found] if view is not None and found is not None else found
 
 
 def _resolve(answer: "asyncio.Future[Answer]", value: Answer) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from schemas.document import Document
+from schemas.storable import storable
 from schemas.wire.position import Time
 from server.core.errors import NotFound
 from server.live.fields import check_filter, check_update
@@ -88,10 +89,18 @@ class WriteCtx(QueryCtx):
         return _typed(table, stored)
 
     async def insert_many(self, documents: Sequence[Document]) -> None:
-        """Insert documents of one table, in order."""
+        """Insert documents of one table, in order.
+
+        Raises:
+            ValueError: They are of several tables.
+            Conflict: An id, or what a unique index covers, is taken. Outside of a transaction the
+                documents before that one are stored.
+        """
         if not documents:
             return
         table = type(documents[0])
+        if any(type(document) is not table for document in documents):
+            raise ValueError("insert_many takes documents of one table; call it once for each.")
         stored = [_with_stored_id(table, document.stored()) for document in documents]
         await self._sessions.do(lambda session: session.insert_many(table.collection, stored))
 
@@ -153,7 +162,8 @@ class WriteCtx(QueryCtx):
             NotFound: There is no such document.
         """
         table = type(document)
-        stored = _with_stored_id(table, document.stored()) | {"updatedAt": _now()}
+        stored = _with_stored_id(table, document.stored())
+        stored["updatedAt"] = storable(datetime.now(UTC))
         matched = await self._sessions.do(
             lambda session: session.replace(table.collection, {"_id": stored["_id"]}, stored)
         )
@@ -195,7 +205,11 @@ class WriteCtx(QueryCtx):
 
 
 class MutationCtx(WriteCtx):
-    """What a mutation is given. All that it reads and writes is one transaction."""
+    """What a mutation is given. All that it reads and writes is one transaction.
+
+    MongoDB ends a transaction at its first error: a Conflict, say, is the mutation's answer even
+    where the function catches it.
+    """
 
 
 def _typed(table: type[D], stored: Mapping[str, Any]) -> D:
@@ -210,12 +224,9 @@ def _not_found(table: type[Document], id_: str) -> NotFound:
     return NotFound(f"There is no {table.__name__} {id_[:100]!r}.")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _stamped(update: Update) -> Update:
-    """`update` with `updatedAt` set too, unless it sets it itself."""
+    """`update` in stored values, with `updatedAt` set too, unless it sets it itself."""
+    update = storable(update)
     if isinstance(update, list):
         return [*update, {"$set": {"updatedAt": "$$NOW"}}]
     if any("updatedAt" in operand for operand in update.values()):

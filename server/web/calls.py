@@ -41,7 +41,7 @@ async def call_action(request: Request) -> Response:
     """Start an action; 202 with what it responds, or 200 with what it returns if waited for."""
     services = services_of(request)
     caller = await caller_of(request, services.authenticate)
-    wait = request.query_params.get("wait", "false").lower() in {"true", "1"}
+    wait = _wait(request)
     answer = await services.runtime.action(
         request.path_params["function"],
         await json_object(request),
@@ -50,6 +50,16 @@ async def call_action(request: Request) -> Response:
         wait=wait,
     )
     return _answer(answer, services, 200 if wait else 202)
+
+
+def _wait(request: Request) -> bool:
+    match request.query_params.get("wait", "false").lower():
+        case "true" | "1":
+            return True
+        case "false" | "0":
+            return False
+        case _:
+            raise Malformed("wait is true or false.")
 
 
 def _client(request: Request) -> str | None:

@@ -1,6 +1,5 @@
 """Every error leaves in the one shape, whoever raised it."""
 
-import logging
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -11,8 +10,6 @@ from server.core.errors import HeadwaterError, Internal, Malformed, NotFound
 from server.live.held import encode
 
 __all__ = ["HANDLERS", "error_response"]
-
-_log = logging.getLogger("headwater")
 
 
 def error_response(error: HeadwaterError) -> Response:
@@ -35,14 +32,15 @@ async def _from_starlette(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         known = error_response(NotFound(f"There is nothing at {request.url.path[:200]!r}."))
     else:
-        known = error_response(Malformed(f"{request.method} is not allowed here: {error.detail}."))
+        allowed = (error.headers or {}).get("Allow", "another method")
+        known = error_response(Malformed(f"{request.method} is not allowed here; use {allowed}."))
     known.status_code = error.status_code
     known.headers.update(error.headers or {})
     return known
 
 
-async def _unknown(request: Request, error: Exception) -> Response:
-    _log.error("%s %s raised", request.method, request.url.path, exc_info=error)
+async def _unknown(_: Request, error: Exception) -> Response:
+    """A bug of ours or of `authenticate`; Starlette raises it again, and the server logs it."""
     return error_response(Internal("The server failed; its log says where and why."))
 
 

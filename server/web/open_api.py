@@ -3,22 +3,23 @@
 Source: OpenAPI 3.1, whose schemas are JSON Schema as Pydantic writes it.
 """
 
-from typing import Any, get_args, get_origin
+import types
+from typing import Any, Union, get_args, get_origin
 
-from pydantic import TypeAdapter
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic import PydanticUserError, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from schemas.document import Document
-from schemas.shape import shape_of
 from schemas.wire.error import ErrorEnvelope
 from server.runtime import Catalog, Find, Function, Get
 from server.web.services import services_of
 
 __all__ = ["open_api", "open_api_document"]
 
-_REF = "#/components/schemas/{model}"
+Inputs = list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]]
+
+_FAILURE = "error"
 
 
 async def open_api(request: Request) -> Response:
@@ -29,94 +30,126 @@ async def open_api(request: Request) -> Response:
 def open_api_document(catalog: Catalog) -> dict[str, Any]:
     """An OpenAPI 3.1 document of the catalog's public functions."""
     functions = [(name, one) for name, one in catalog if not one.internal]
-    wanted: list[tuple[Any, JsonSchemaMode]] = [(ErrorEnvelope, "serialization")]
-    wanted.extend((function.arguments, "validation") for _, function in functions)
-    schemas, definitions = models_json_schema(wanted, ref_template=_REF)
-    components: dict[str, Any] = definitions.get("$defs", {})
+    inputs: Inputs = [(_FAILURE, "serialization", TypeAdapter(ErrorEnvelope))]
+    for name, function in functions:
+        inputs.append((name, "validation", TypeAdapter(function.arguments)))
+        if (result := _result(function.returns)) is not None:
+            inputs.append((name, "serialization", result))
+    schemas, definitions = TypeAdapter.json_schemas(
+        inputs, ref_template="#/components/schemas/{model}", schema_generator=_AsShown
+    )
     paths: dict[str, Any] = {}
     for name, function in functions:
-        arguments = schemas[function.arguments, "validation"]
+        result = schemas.get((name, "serialization"), {})
+        answers = _answers(function, result, schemas[_FAILURE, "serialization"])
         paths[f"/api/{function.kind}/{name}"] = {
-            "post": _operation(name, function, arguments, _result(function.returns, components))
+            "post": _operation(name, function, schemas[name, "validation"], answers)
         }
-    _describe_documents(catalog, components)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Headwater", "version": "0.1.0"},
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": definitions.get("$defs", {})},
     }
 
 
+class _AsShown(GenerateJsonSchema):
+    """Schemas of values as they are on the wire."""
+
+    def datetime_schema(self, schema: Any) -> JsonSchemaValue:
+        return {"type": "integer", "description": "Milliseconds since the epoch."}
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        if self.mode == "serialization":
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def ser_schema(self, schema: Any) -> JsonSchemaValue | None:
+        # A document's own serializer leaves fields out, and changes none.
+        return None if schema["type"] == "function-wrap" else super().ser_schema(schema)
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        if self.mode == "serialization" and field["schema"]["type"] == "default":
+            return field["schema"].get("default", ...) is not None  # what is None is left out
+        return super().field_is_required(field, total)
+
+
+def _result(returns: Any) -> TypeAdapter[Any] | None:
+    """What a function returns; None where it does not say, or only Python could understand it."""
+    if returns is None:
+        return None
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(_as_read(returns))
+        adapter.json_schema(mode="serialization", schema_generator=_AsShown)
+    except (PydanticUserError, TypeError):
+        return None
+    return adapter
+
+
+def _as_read(annotation: Any) -> Any:
+    """`annotation` with finds as the lists, and the documents, that they give."""
+    origin, arguments = get_origin(annotation), tuple(map(_as_read, get_args(annotation)))
+    if origin is Find:
+        return list[arguments]
+    if origin is Get:
+        return Union[(*arguments, None)]  # of a tuple
+    if origin in (Union, types.UnionType):
+        return Union[arguments]  # noqa: UP007  # of a tuple
+    if isinstance(annotation, types.GenericAlias):
+        return types.GenericAlias(origin, arguments)
+    return annotation
+
+
 def _operation(
-    name: str, function: Function[..., Any], arguments: Any, result: Any
+    name: str, function: Function[..., Any], arguments: Any, answers: dict[str, Any]
 ) -> dict[str, Any]:
     lines = (function.__doc__ or "").strip().splitlines()
+    operation = {
+        "operationId": name,
+        "tags": [name.partition(".")[0]],
+        "summary": lines[0] if lines else name,
+        "requestBody": {"required": True, "content": _json(arguments)},
+        "responses": answers,
+    }
+    if function.kind == "query":
+        return operation
+    return operation | {"parameters": _PARAMETERS[function.kind]}
+
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "A call that is made again under its key is answered and not done again.",
+}
+_CLIENT = {
+    "name": "Headwater-Client",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 64},
+    "description": "The client's name, as on its stream, which soon passes this call's position.",
+}
+_WAIT = {
+    "name": "wait",
+    "in": "query",
+    "schema": {"type": "boolean", "default": False},
+    "description": "Answer with what the action returns when it ends.",
+}
+_PARAMETERS = {"mutation": [_KEY, _CLIENT], "action": [_KEY, _WAIT]}
+
+
+def _answers(function: Function[..., Any], result: Any, failure: Any) -> dict[str, Any]:
     answer = {
         "type": "object",
         "properties": {"value": result, "position": {"type": "string"}},
         "required": ["value", "position"],
     }
-    failure = {"$ref": _REF.format(model="ErrorEnvelope")}
-    status = "202" if function.kind == "action" else "200"
-    return {
-        "operationId": name,
-        "tags": [name.partition(".")[0]],
-        "summary": lines[0] if lines else name,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": arguments}}},
-        "responses": {
-            status: {"description": "Done", "content": {"application/json": {"schema": answer}}},
-            "default": {
-                "description": "An error",
-                "content": {"application/json": {"schema": failure}},
-            },
-        },
-    }
+    done = {"description": "Done.", "content": _json(answer)}
+    error = {"description": "An error.", "content": _json(failure)}
+    if function.kind != "action":
+        return {"200": done, "default": error}
+    begun = {"description": "Begun; the action works on.", "content": _json(answer)}
+    return {"200": done, "202": begun, "default": error}
 
 
-def _result(returns: Any, components: dict[str, Any]) -> dict[str, Any]:
-    """The schema of what a function returns; anything where it does not say."""
-    origin = get_origin(returns)
-    if returns is None:
-        return {}
-    if origin is Find:
-        return {"type": "array", "items": _result(get_args(returns)[0], components)}
-    if origin is Get:
-        return {"anyOf": [_result(get_args(returns)[0], components), {"type": "null"}]}
-    schema = TypeAdapter(returns).json_schema(ref_template=_REF, mode="serialization")
-    components.update(schema.pop("$defs", {}))
-    title = schema.get("title")
-    if isinstance(returns, type) and isinstance(title, str) and title == returns.__name__:
-        components[title] = schema
-        return {"$ref": _REF.format(model=title)}
-    return schema
-
-
-def _describe_documents(catalog: Catalog, components: dict[str, Any]) -> None:
-    """Tables as a client sees them: no internal fields, dates as milliseconds."""
-    for table in catalog.tables:
-        schema = components.get(table.__name__)
-        if schema is not None:
-            _hide_internal(table, schema)
-    for schema in components.values():
-        _dates_as_numbers(schema)
-
-
-def _hide_internal(table: type[Document], schema: dict[str, Any]) -> None:
-    internal = shape_of(table).internal
-    schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in internal}
-    if "required" in schema:
-        schema["required"] = [name for name in schema["required"] if name not in internal]
-
-
-def _dates_as_numbers(schema: Any) -> None:
-    if isinstance(schema, dict):
-        if schema.get("format") == "date-time":  # pyright: ignore[reportUnknownMemberType]
-            schema.pop("format")  # pyright: ignore[reportUnknownMemberType]
-            schema["type"] = "integer"
-            schema["description"] = "Milliseconds since the epoch."
-        for value in schema.values():  # pyright: ignore[reportUnknownVariableType]
-            _dates_as_numbers(value)
-    elif isinstance(schema, list):
-        for value in schema:  # pyright: ignore[reportUnknownVariableType]
-            _dates_as_numbers(value)
+def _json(schema: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

@@ -56,8 +56,8 @@ class OriginCheck:
 
 def _is_own(origin: str, host: str) -> bool:
     """Whether host and port of `origin` are those that the request was sent to."""
-    parts = urlsplit(origin)
     try:
+        parts = urlsplit(origin)
         default = _DEFAULT_PORTS[parts.scheme]
         asked = urlsplit(f"//{host}")
         return bool(parts.hostname) and (parts.hostname, parts.port or default) == (

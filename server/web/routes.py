@@ -1,8 +1,10 @@
 """Which path leads where."""
 
+from typing import Any
+
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from server.web.calls import call_action, call_mutation, call_query
 from server.web.errors import HANDLERS
@@ -16,22 +18,40 @@ from server.web.sync import SyncEndpoint
 __all__ = ["create_web"]
 
 
+class _Web(Starlette):
+    """Routes, behind a check of origins that sees every answer, a failure's too."""
+
+    def __init__(self, allowed_origins: frozenset[str], routes: list[Route]) -> None:
+        super().__init__(routes=routes, exception_handlers=HANDLERS)
+        self.router.redirect_slashes = False
+        self._allowed_origins = allowed_origins
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return OriginCheck(super().build_middleware_stack(), allowed=self._allowed_origins)
+
+
 def create_web(allowed_origins: frozenset[str]) -> Starlette:
     """The web application; its services are put into `state` before the first request."""
-    return Starlette(
-        routes=[
+    return _Web(
+        allowed_origins,
+        [
             Route("/", page),
             Route("/browser/{name}", browser_file),
             Route("/api/query/{function}", call_query, methods=["POST"]),
             Route("/api/mutation/{function}", call_mutation, methods=["POST"]),
             Route("/api/action/{function}", call_action, methods=["POST"]),
-            Route("/api/live/{function}", live),
-            Route("/api/sync", SyncEndpoint()),
+            _stream("/api/live/{function}", live, "GET"),
+            _stream("/api/sync", SyncEndpoint(), "GET", "POST"),
             Route("/openapi.json", open_api),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(OriginCheck, allowed=allowed_origins)],
-        exception_handlers=HANDLERS,
     )
+
+
+def _stream(path: str, endpoint: Any, *methods: str) -> Route:
+    """A route without HEAD, whose answer to a stream would never end."""
+    route = Route(path, endpoint, methods=list(methods))
+    route.methods = set(methods)
+    return route

@@ -53,8 +53,6 @@ class SyncEndpoint:
 async def _asked(request: Request) -> object:
     if request.method == "POST":
         return await json_object(request)
-    if request.method != "GET":
-        raise Malformed(f"{request.method} is not allowed here; use GET or POST.")
     fields: dict[str, Any] = dict(request.query_params)
     if "queries" not in fields:
         raise Malformed('queries is missing: a list of {"id", "function", "args", "from"?}.')
