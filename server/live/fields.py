@@ -29,7 +29,10 @@ def check_update(table: type[Document], update: Mapping[str, Any] | list[Any]) -
             )
         for operator, operand in cast("Mapping[str, Any]", stage).items():
             if isinstance(operand, Mapping):
-                check_names(table, cast("Mapping[str, Any]", operand), operator)
+                fields = cast("Mapping[str, Any]", operand)
+                check_names(table, fields, operator)
+                if operator == "$rename":
+                    check_names(table, map(str, fields.values()), operator)
             elif operator == "$unset":
                 names = [operand] if isinstance(operand, str) else operand
                 check_names(table, names, operator)

@@ -292,13 +292,18 @@ class Runtime:
             _log.warning("An idempotency key was not let go (%s).", type(error).__name__)
 
     async def stop(self) -> None:
-        """Cancel the actions at work and wait, bounded, while they write their last words."""
+        """Cancel the actions at work and wait, bounded, while they write their last words.
+
+        A cancellation can be swallowed (see `raise_if_cancelled`), so whoever is still at work
+        after half of the time is told once more.
+        """
         self._stopping = True
-        actions = list(self._actions)
-        for task in actions:
-            task.cancel()
-        if actions:
-            await asyncio.wait(actions, timeout=limits.SHUTDOWN_SECONDS)
+        for _ in range(2):
+            actions = list(self._actions)
+            for task in actions:
+                task.cancel()
+            if actions:
+                await asyncio.wait(actions, timeout=limits.SHUTDOWN_SECONDS / 2)
 
 
 def _canonical(parsed: Mapping[str, Any], arguments: Mapping[str, Any]) -> bytes:

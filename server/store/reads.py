@@ -12,7 +12,7 @@ from server.core import limits
 from server.core.errors import TooLarge
 from server.store.collections import META
 
-__all__ = ["Reads", "SnapshotGone"]
+__all__ = ["Reads", "SnapshotGone", "bounded", "read_limit"]
 
 _GONE = {72, 239, 246}  # ahead of the majority, SnapshotTooOld, SnapshotUnavailable
 
@@ -53,23 +53,16 @@ class Reads:
         Raises:
             TooLarge: More than `RESULT_DOCUMENTS_MAX` match.
         """
-        bound = limits.RESULT_DOCUMENTS_MAX
         command: dict[str, Any] = {
             "find": collection,
             "filter": query,
-            "limit": min(limit, bound) if limit else bound + 1,
+            "limit": read_limit(limit),
         }
         if sort:
             command["sort"] = dict(sort)
         if fields is not None:
             command["projection"] = dict.fromkeys(fields, 1)
-        documents = await self._run(command, at)
-        if len(documents) > bound:
-            raise TooLarge(
-                f"More than {bound} documents of {collection!r} match; narrow the filter, or use "
-                "limit= or last=."
-            )
-        return documents
+        return bounded(await self._run(command, at), collection)
 
     async def count(self, collection: str, query: Mapping[str, Any], *, at: Time) -> int:
         """How many documents match."""
@@ -94,3 +87,22 @@ class Reads:
             if error.code in _GONE:
                 raise SnapshotGone(f"MongoDB error {error.code}") from error
             raise
+
+
+def read_limit(limit: int) -> int:
+    """The limit of a read that wants `limit` documents, 0 for all: one more than may be given."""
+    return min(limit or limits.RESULT_DOCUMENTS_MAX + 1, limits.RESULT_DOCUMENTS_MAX + 1)
+
+
+def bounded(documents: list[dict[str, Any]], collection: str) -> list[dict[str, Any]]:
+    """`documents`, if there are no more than may be given.
+
+    Raises:
+        TooLarge: There are; a part of them would look like all.
+    """
+    if len(documents) > limits.RESULT_DOCUMENTS_MAX:
+        raise TooLarge(
+            f"More than {limits.RESULT_DOCUMENTS_MAX} documents of {collection!r} match; narrow "
+            "the filter, or use limit= or last=."
+        )
+    return documents

@@ -13,6 +13,7 @@ from pymongo.write_concern import WriteConcern
 
 from schemas.wire.position import Time
 from server.core import limits
+from server.store.reads import bounded, read_limit
 
 __all__ = ["Session", "Writes"]
 
@@ -46,15 +47,19 @@ class Session:
         limit: int = 0,
         fields: Sequence[str] | None = None,
     ) -> list[Document]:
-        """The documents that match; bounded by `RESULT_DOCUMENTS_MAX`."""
+        """The documents that match.
+
+        Raises:
+            TooLarge: More than `RESULT_DOCUMENTS_MAX` match.
+        """
         cursor = self._database[collection].find(
             query,
             projection=dict.fromkeys(fields, 1) if fields is not None else None,
             sort=list(sort) or None,
-            limit=min(limit, limits.RESULT_DOCUMENTS_MAX) or limits.RESULT_DOCUMENTS_MAX,
+            limit=read_limit(limit),
             session=self._session,
         )
-        return await cursor.to_list()
+        return bounded(await cursor.to_list(), collection)
 
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
         """How many documents match."""
