@@ -25,6 +25,7 @@ from server.sync.hub import Hub
 from server.web.auth import Authenticate
 from server.web.routes import create_web
 from server.web.services import Services
+from server.web.sync import STRAIGHT_SEND
 
 __all__ = ["Headwater", "create_app"]
 
@@ -76,6 +77,7 @@ class Headwater:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        scope[STRAIGHT_SEND] = send
         await self._asgi(scope, receive, send)
 
     @asynccontextmanager

@@ -1,7 +1,6 @@
 """A position: how far along the cluster's history somebody is."""
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 __all__ = ["Position", "Time"]
@@ -28,8 +27,7 @@ class Time(NamedTuple):
 _PATTERN = re.compile(r"(\d{1,10})\.(\d{1,10})~([0-9a-z]{1,16})(-?)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """``"<seconds>.<increment>~<build>"``: a cluster time under one build.
 
     Attributes:

@@ -9,7 +9,21 @@ from typing import Literal
 from server.live.held import encode
 from server.sync.stream import Change, Transition
 
-__all__ = ["live_frame", "sync_frame"]
+__all__ = ["SharedFrames", "live_frame", "sync_frame"]
+
+
+class SharedFrames:
+    """Frames of sync streams, of which many are told the same at the same time."""
+
+    def __init__(self) -> None:
+        self._last: Transition | None = None
+        self._frame = b""
+
+    def frame(self, transition: Transition) -> bytes:
+        """The frame of `transition`, where that is not the first after a connect."""
+        if transition != self._last:
+            self._last, self._frame = transition, sync_frame(transition, False)
+        return self._frame
 
 
 def sync_frame(transition: Transition, continues: str | Literal[False] | None) -> bytes:

@@ -13,6 +13,7 @@ from server.core import limits
 from server.core.errors import Unavailable
 from server.feed.events import Group
 from server.store.collections import CALLS
+from server.sync.frames import SharedFrames
 from server.sync.stream import SyncStream
 
 __all__ = ["Hub"]
@@ -22,9 +23,14 @@ Push = Callable[[], None]
 
 
 class Hub:
-    """The open streams of one process; their `Waker`."""
+    """The open streams of one process; their `Waker`.
+
+    Attributes:
+        frames: What its streams are told, as bytes that they share.
+    """
 
     def __init__(self) -> None:
+        self.frames = SharedFrames()
         self._pushes: dict[SyncStream, Push] = {}
         self._enders: dict[SyncStream, Callable[[], None]] = {}
         self._clients: dict[str, set[SyncStream]] = {}

@@ -47,8 +47,7 @@ class Outlet:
         assert not self.blocked
         self.ended = not more
         call = self._send({"type": "http.response.body", "body": body, "more_body": more})
-        assert isinstance(call, Coroutine)
-        coroutine = cast("Coroutine[Any, Any, None]", call)
+        coroutine = cast("Coroutine[Any, Any, None]", call)  # an ABC's isinstance is not cheap
         try:
             paused = coroutine.send(None)
         except StopIteration:

@@ -5,8 +5,7 @@ which of its queries were touched and never walks the rest.
 """
 
 import time
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.wire.position import Position, Time
 from server.core import limits
@@ -29,8 +28,7 @@ class Waker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What became of one query, as bytes.
 
     Attributes:
@@ -44,8 +42,7 @@ class Change:
     at: Position | None
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """What moves the client to `position`."""
 
     position: Position

@@ -14,13 +14,18 @@ from server.core.errors import HeadwaterError, Malformed
 from server.sync.frames import sync_frame
 from server.sync.outlet import Outlet
 from server.sync.outlet import Send as OutletSend
+from server.sync.stream import Transition
 from server.web.auth import caller_of
 from server.web.body import json_object, parse_json
 from server.web.errors import error_response
 from server.web.services import Services, services_of
 from server.web.subscriptions import Opened, open_stream, parse_sync_request
 
-__all__ = ["SSE_HEADERS", "SyncEndpoint"]
+__all__ = ["SSE_HEADERS", "STRAIGHT_SEND", "SyncEndpoint"]
+
+STRAIGHT_SEND = "headwater.send"
+"""Where the scope has the ASGI server's own `send`. Starlette wraps it twice, for errors that can
+only happen before a response has begun; the frames of a stream go past the wrappings."""
 
 SSE_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -35,19 +40,24 @@ class SyncEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one stream until its client leaves or the server stops."""
-        request = Request(scope, receive)
         try:
-            services = services_of(request)
-            caller = await caller_of(request, services.authenticate)
-            asked = parse_sync_request(await _asked(request))
-            response = _Response(
-                services, await open_stream(services, request, asked, caller), send
-            )
-            response.open()
+            response = await _opened(Request(scope, receive), send)
         except HeadwaterError as error:
             await error_response(error)(scope, receive, send)
             return
         await response.serve(receive)
+
+
+async def _opened(request: Request, send: Send) -> "_Response":
+    """The response to `request`. What only the opening needs is let go here, not kept for life."""
+    services = services_of(request)
+    caller = await caller_of(request, services.authenticate)
+    asked = parse_sync_request(await _asked(request))
+    opened = await open_stream(services, request, asked, caller)
+    straight_send = cast("OutletSend", request.scope.get(STRAIGHT_SEND, send))
+    response = _Response(services, opened, send, straight_send)
+    response.open()
+    return response
 
 
 async def _asked(request: Request) -> object:
@@ -63,13 +73,15 @@ async def _asked(request: Request) -> object:
 class _Response:
     """One stream's response."""
 
-    def __init__(self, services: Services, opened: Opened, send: Send) -> None:
+    def __init__(
+        self, services: Services, opened: Opened, send: Send, straight_send: OutletSend
+    ) -> None:
         self._hub = services.hub
         self._stream = opened.stream
         self._continues = opened.continues
         self._first = True
         self._send = send
-        self._outlet = Outlet(cast("OutletSend", send), on_open=self.push, on_stall=self._drop)
+        self._outlet = Outlet(straight_send, on_open=self.push, on_stall=self._drop)
         self._task = asyncio.current_task()
         self._dropped = False
         self._started = False
@@ -111,8 +123,13 @@ class _Response:
             return
         transition = self._stream.next()
         if transition is not None:
-            self._outlet.write(sync_frame(transition, self._continues if self._first else False))
-            self._first = False
+            self._outlet.write(self._frame(transition))
+
+    def _frame(self, transition: Transition) -> bytes:
+        if not self._first:
+            return self._hub.frames.frame(transition)
+        self._first = False
+        return sync_frame(transition, self._continues)
 
     def end(self) -> None:
         """End the response; a reader who is busy is left to its connection's end."""
