@@ -1,0 +1,1 @@
+"""``make bench``: this server beside a bare one, in one run on one machine."""

@@ -1,0 +1,121 @@
+"""What the measurements share: the database, the writer, the report, how much to measure."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import AsyncMongoClient
+
+from scripts.bench.contenders import Contender
+from scripts.bench.processes import Writer, cpu_seconds
+from scripts.bench.report import Report
+from scripts.bench.subscriber import Subscriber, quiet, reached
+from scripts.bench.writer import Load
+
+__all__ = ["Message", "Observed", "Sizes", "Stage"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        rounds: How often contenders take turns; more rounds beat the noise of a shared machine.
+        latency_writes: Writes of one contender in one round.
+        deltas: Of a whole reply; a multiple of 40.
+        fan_out_seconds: Load of one contender in one round.
+        idle: Subscribers who get nothing.
+    """
+
+    rounds: int = 4
+    latency_writes: int = 75
+    deltas: int = 2_000
+    fan_out_seconds: float = 3.0
+    idle: int = 1_000
+
+    @classmethod
+    def quick(cls) -> "Sizes":
+        """A sample: shows whether anything is far off."""
+        return cls(rounds=2, latency_writes=40, deltas=400, fan_out_seconds=1.5, idle=200)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message that is written, in a task of its own."""
+
+    id: str
+    task_id: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What one load did.
+
+    Attributes:
+        writes: How many.
+        seconds: How long the writing took.
+        cpu_seconds: What the server used, until all of it had arrived.
+        bytes: What one subscriber got, at the most.
+        latencies_us: Of the sampled subscribers.
+    """
+
+    writes: int
+    seconds: float
+    cpu_seconds: float
+    bytes: int
+    latencies_us: list[int]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the measurements are made."""
+
+    client: AsyncMongoClient[dict[str, Any]]
+    uri: str
+    writer: Writer
+    report: Report
+    sizes: Sizes
+
+    async def message(self, contender: Contender) -> Message:
+        """A new message for `contender`, with one chunk of text."""
+        message = Message(secrets.token_hex(12), secrets.token_hex(12))
+        now = datetime.now(UTC)
+        await self.client[contender.database]["chatMessages"].insert_one(
+            {
+                "_id": message.id,
+                "createdAt": now,
+                "updatedAt": now,
+                "taskId": message.task_id,
+                "role": "assistant",
+                "sequence": 1,
+                "status": "COMPLETED",  # no sweep takes an interest in it
+                "parts": [{"type": "text", "text": ["lorem ipsum dolor sit amet " * 8]}],
+                "model": "none",
+            }
+        )
+        return message
+
+    async def observe(
+        self, contender: Contender, subscribers: list[Subscriber], load: Load
+    ) -> Observed:
+        """Have `load` written while `subscribers` read.
+
+        Raises:
+            TimeoutError: Some of it never arrived.
+        """
+        for one in subscribers:
+            one.reset()
+        used = cpu_seconds(contender.pid)
+        written = await self.writer.run(load)
+        await reached(subscribers, written.count)
+        if len(subscribers) > 1:
+            await quiet(subscribers)  # those who are not sampled get the rest
+        used = cpu_seconds(contender.pid) - used
+        return Observed(
+            written.count,
+            written.seconds,
+            used,
+            max(one.bytes for one in subscribers),
+            [latency for one in subscribers for latency in one.latencies_us],
+        )
