@@ -20,7 +20,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from schemas.wire.position import Time
 from server.core import limits
-from server.feed.events import ChangeEvent, Changes
+from server.feed.events import ChangeEvent, Changes, identity
 
 __all__ = ["Batch", "ChangeStream", "HistoryLost"]
 
@@ -185,7 +185,7 @@ def _events(document: dict[str, Any]) -> list[ChangeEvent]:
     match kind:
         case "insert" | "replace":
             found = document["fullDocument"]
-            return [ChangeEvent(kind, collection, found["_id"], document=found)]
+            return [ChangeEvent(kind, collection, identity(found["_id"]), document=found)]
         case "update":
             description = document["updateDescription"]
             changes = Changes(
@@ -195,9 +195,10 @@ def _events(document: dict[str, Any]) -> list[ChangeEvent]:
                     one["field"]: one["newSize"] for one in description.get("truncatedArrays") or ()
                 },
             )
-            return [ChangeEvent(kind, collection, document["documentKey"]["_id"], changes=changes)]
+            id_ = identity(document["documentKey"]["_id"])
+            return [ChangeEvent(kind, collection, id_, changes=changes)]
         case "delete":
-            return [ChangeEvent(kind, collection, document["documentKey"]["_id"])]
+            return [ChangeEvent(kind, collection, identity(document["documentKey"]["_id"]))]
         case "drop":
             return [ChangeEvent("reset", collection)]
         case "rename":

@@ -2,11 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+from bson import BSON
 
 from schemas.wire.position import Time
 
-__all__ = ["ChangeEvent", "Changes", "Group"]
+__all__ = ["ChangeEvent", "Changes", "Group", "identity"]
+
+
+class _DocumentId(dict[str, Any]):
+    """An ``_id`` that is a document, fit to be a key."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(BSON.encode(self))
+
+
+def identity(id_: Any) -> Any:
+    """An ``_id`` as the engine keys documents by it; equal to what is stored."""
+    return _DocumentId(cast("dict[str, Any]", id_)) if isinstance(id_, dict) else id_
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, QueryTimeout, Unavailable
 from server.core.tasks import raise_if_cancelled
-from server.feed.events import Group
+from server.feed.events import Group, identity
 from server.feed.feed import Feed, RingOverrun
 from server.live.held import Held
 from server.live.live_query import LiveQuery, Outcome
@@ -230,5 +230,5 @@ class Rounds:
             ids = [id_ for name, id_ in keys if name == collection]
             self.fetches += len(ids)
             for document in await self._reads.find(collection, {"_id": {"$in": ids}}, at=at):
-                found[collection, document["_id"]] = Held.of(document, shape)
+                found[collection, identity(document["_id"])] = Held.of(document, shape)
         return found

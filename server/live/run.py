@@ -7,6 +7,7 @@ from schemas.shape import shape_of
 from schemas.wire.patch import escape
 from schemas.wire.position import Time
 from server.core.errors import HeadwaterError, TooLarge
+from server.feed.events import identity
 from server.live.find import Find, Get, Spec, model_of
 from server.live.held import Held
 from server.live.live_query import Outcome, RunQuery
@@ -35,7 +36,7 @@ class RunReader:
     async def find(self, spec: Spec) -> list[dict[str, Any]]:
         """The documents of `spec`, in the order in which they are shown."""
         documents = await self.fetch(spec, spec.limit)
-        self.reads.append(ReadMade(spec, [document["_id"] for document in documents]))
+        self.reads.append(ReadMade(spec, [identity(document["_id"]) for document in documents]))
         return documents
 
     async def count(self, spec: Spec) -> int:

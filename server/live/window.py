@@ -11,6 +11,7 @@ from typing import Any
 from schemas.shape import shape_of
 from schemas.wire.patch import Operation
 from server.core import limits
+from server.feed.events import identity
 from server.live.find import Spec, model_of, thaw
 from server.live.held import Held, encode
 from server.live.matching import Matcher, compile_filter
@@ -257,4 +258,4 @@ class Window:
 def hold_all(spec: Spec, documents: Iterable[dict[str, Any]]) -> list[tuple[Any, Held]]:
     """Documents just read, as `Window.load` takes them."""
     shape = shape_of(spec.table)
-    return [(document["_id"], Held.of(document, shape)) for document in documents]
+    return [(identity(document["_id"]), Held.of(document, shape)) for document in documents]

@@ -6,8 +6,10 @@ import socket
 import sys
 from typing import Any
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 import pytest
+from bson import Binary, ObjectId
 from pymongo import AsyncMongoClient, MongoClient
 
 from server.core import limits
@@ -57,6 +59,29 @@ async def test_writes_of_another_driver_are_seen(database_uri: str) -> None:
             await follower.until(lambda f: ranks(f) == [7])
             assert follower.values["c"][0]["text"] == "plain"
             assert follower.snapshots == 1
+
+
+async def test_documents_of_others_with_odd_ids_are_followed_too(database_uri: str) -> None:
+    async with (
+        serving(database_uri, [board]) as server,
+        AsyncMongoClient[dict[str, Any]](database_uri) as client,
+    ):
+        cards = client[database_name(database_uri)]["cards"]
+        ids: list[Any] = [{"a": 1, "b": {"c": 2}}, 7, 2.5, ObjectId("6" * 24), b"ab", UUID(int=5)]
+        binary = [Binary.from_uuid(i) if isinstance(i, UUID) else i for i in ids]
+        await cards.insert_one({"_id": binary[0], "group": "x", "rank": 0})
+        follower = Follower(server.http, {**CARDS, "n": ("board.counted", {"group": "x"})})
+        async with follower.following():
+            await follower.until(lambda f: ranks(f) == [0])
+            for rank, id_ in enumerate(binary[1:], start=1):
+                await cards.insert_one({"_id": id_, "group": "x", "rank": rank})
+            for id_ in binary:
+                await cards.update_one({"_id": id_}, {"$inc": {"rank": 10}})
+            await follower.until(lambda f: ranks(f) == [10, 11, 12, 13, 14, 15])
+            await cards.delete_one({"_id": binary[0]})
+            await follower.until(lambda f: ranks(f) == [11, 12, 13, 14, 15])
+            await follower.until(lambda f: f.values["n"]["all"] == 5)
+        assert follower.snapshots == 2
 
 
 async def test_a_transaction_is_seen_whole_by_all_queries_of_a_stream(database_uri: str) -> None:
