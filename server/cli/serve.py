@@ -165,6 +165,10 @@ def _load_module(name: str) -> ModuleType | None:
 def _load_file(path: Path) -> ModuleType | None:
     if not path.is_file():
         return None
+    if path.stem in sys.modules or path.stem in sys.stdlib_module_names:
+        raise StartupError(
+            f"{path.name} would hide the Python module {path.stem!r}; give the file another name."
+        )
     sys.path.insert(0, str(path.parent.resolve()))
     specification = importlib.util.spec_from_file_location(path.stem, path)
     assert specification is not None

@@ -353,3 +353,10 @@ async def test_a_database_that_goes_and_comes_back_leaves_the_server_up(data_dir
             assert "Traceback" not in server.command.said
     finally:
         await mongo.stop()
+
+
+def test_a_file_that_would_hide_a_module_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "schemas.py"
+    file.write_text("app = None\n", "utf-8")
+    with pytest.raises(StartupError, match="another name"):
+        load_app(f"{file}:app")

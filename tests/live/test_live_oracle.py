@@ -22,7 +22,7 @@ from server.runtime import ANONYMOUS, HeadwaterError
 from server.runtime.explain import explain
 from server.store.connection import database_name
 from server.store.reads import Reads, SnapshotGone
-from tests.apps import board
+from tests import card_app
 from tests.serving import Running, serving
 from tests.sse import Follower
 
@@ -32,15 +32,15 @@ FOLLOWERS = 6
 GROUPS = ("x", "y")
 
 QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "cards": ("board.cards", {"group": "x"}),
-    "top": ("board.top", {"group": "x", "limit": 3}),
-    "newest": ("board.newest", {"group": "y"}),
-    "both": ("board.both", {"group": "x"}),
-    "judged": ("board.judged", {"group": "x"}),
-    "counted": ("board.counted", {"group": "x"}),
-    "ranks": ("board.ranks", {"group": "y"}),
-    "guarded": ("board.guarded", {"member": "m", "group": "y"}),
-    "card": ("board.card", {"cardId": "c7"}),
+    "cards": ("cardApp.cards", {"group": "x"}),
+    "top": ("cardApp.top", {"group": "x", "limit": 3}),
+    "newest": ("cardApp.newest", {"group": "y"}),
+    "both": ("cardApp.both", {"group": "x"}),
+    "judged": ("cardApp.judged", {"group": "x"}),
+    "counted": ("cardApp.counted", {"group": "x"}),
+    "ranks": ("cardApp.ranks", {"group": "y"}),
+    "guarded": ("cardApp.guarded", {"member": "m", "group": "y"}),
+    "card": ("cardApp.card", {"cardId": "c7"}),
 }
 
 
@@ -145,7 +145,7 @@ async def test_whatever_a_follower_is_told_is_what_the_query_returns_there(
     print(f"HEADWATER_SEED={SEED}")
     rng = random.Random(SEED)
     told: list[tuple[str, dict[str, Any], bool]] = []
-    async with serving(database_uri, [board]) as server:
+    async with serving(database_uri, [card_app]) as server:
         followers = [Follower(server.http, QUERIES, strict=strict) for _ in range(FOLLOWERS)]
         done = asyncio.Event()
         following = [

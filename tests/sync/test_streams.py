@@ -15,8 +15,8 @@ from pymongo import AsyncMongoClient, MongoClient
 from server.core import limits
 from server.runtime import QueryCtx, query
 from server.store.connection import database_name
-from tests.apps import board
-from tests.apps.board import Card
+from tests import card_app
+from tests.card_app import Card
 from tests.serving import Running, serving
 from tests.sse import Event, Follower, events_of
 
@@ -31,8 +31,8 @@ async def slow(ctx: QueryCtx, group: str) -> list[int]:
     return [len(card.text) for card in cards]
 
 
-FUNCTIONS = [board, sys.modules[__name__]]
-CARDS: dict[str, tuple[str, dict[str, Any]]] = {"c": ("board.cards", {"group": "x"})}
+FUNCTIONS = [card_app, sys.modules[__name__]]
+CARDS: dict[str, tuple[str, dict[str, Any]]] = {"c": ("cardApp.cards", {"group": "x"})}
 
 
 def ranks(follower: Follower, id_: str = "c") -> list[int]:
@@ -44,7 +44,7 @@ def live_queries(server: Running) -> int:
 
 
 async def test_writes_of_another_driver_are_seen(database_uri: str) -> None:
-    async with serving(database_uri, [board]) as server:
+    async with serving(database_uri, [card_app]) as server:
         follower = Follower(server.http, CARDS)
         async with follower.following():
             await follower.until(lambda f: "c" in f.values)
@@ -63,14 +63,14 @@ async def test_writes_of_another_driver_are_seen(database_uri: str) -> None:
 
 async def test_documents_of_others_with_odd_ids_are_followed_too(database_uri: str) -> None:
     async with (
-        serving(database_uri, [board]) as server,
+        serving(database_uri, [card_app]) as server,
         AsyncMongoClient[dict[str, Any]](database_uri) as client,
     ):
         cards = client[database_name(database_uri)]["cards"]
         ids: list[Any] = [{"a": 1, "b": {"c": 2}}, 7, 2.5, ObjectId("6" * 24), b"ab", UUID(int=5)]
         binary = [Binary.from_uuid(i) if isinstance(i, UUID) else i for i in ids]
         await cards.insert_one({"_id": binary[0], "group": "x", "rank": 0})
-        follower = Follower(server.http, {**CARDS, "n": ("board.counted", {"group": "x"})})
+        follower = Follower(server.http, {**CARDS, "n": ("cardApp.counted", {"group": "x"})})
         async with follower.following():
             await follower.until(lambda f: ranks(f) == [0])
             for rank, id_ in enumerate(binary[1:], start=1):
@@ -85,9 +85,9 @@ async def test_documents_of_others_with_odd_ids_are_followed_too(database_uri: s
 
 
 async def test_a_transaction_is_seen_whole_by_all_queries_of_a_stream(database_uri: str) -> None:
-    queries = {"x": ("board.cards", {"group": "x"}), "y": ("board.cards", {"group": "y"})}
+    queries = {"x": ("cardApp.cards", {"group": "x"}), "y": ("cardApp.cards", {"group": "y"})}
     async with (
-        serving(database_uri, [board]) as server,
+        serving(database_uri, [card_app]) as server,
         AsyncMongoClient[dict[str, Any]](database_uri) as client,
     ):
         cards = client[database_name(database_uri)]["cards"]
@@ -117,11 +117,11 @@ async def test_a_transaction_is_seen_whole_by_all_queries_of_a_stream(database_u
 
 
 async def test_queries_alike_share_one_live_query(database_uri: str) -> None:
-    async with serving(database_uri, [board]) as server:
+    async with serving(database_uri, [card_app]) as server:
         queries = {
-            "a": ("board.top", {"group": "x"}),
-            "b": ("board.top", {"group": "x", "limit": 5}),
-            "c": ("board.top", {"group": "x", "limit": 6}),
+            "a": ("cardApp.top", {"group": "x"}),
+            "b": ("cardApp.top", {"group": "x", "limit": 5}),
+            "c": ("cardApp.top", {"group": "x", "limit": 6}),
         }
         one, two = Follower(server.http, queries), Follower(server.http, queries)
         async with one.following(), two.following():
@@ -139,12 +139,12 @@ async def test_a_slow_query_holds_up_no_other_and_says_where_it_is_true(database
         async with follower.following():
             await follower.until(lambda f: f.values == {"c": [], "s": []})
             GATE.clear()
-            await server.mutation("board.add", group="x", text="ab")
+            await server.mutation("cardApp.add", group="x", text="ab")
             await follower.until(lambda f: len(f.values["c"]) == 1)
             assert follower.values["s"] == []
             assert follower.position is not None
             assert follower.position.endswith("-")
-            await server.mutation("board.add", group="x", text="abc")
+            await server.mutation("cardApp.add", group="x", text="abc")
             await follower.until(lambda f: len(f.values["c"]) == 2)
             GATE.set()
             await follower.until(lambda f: f.values["s"] == [2, 3])
@@ -160,7 +160,7 @@ async def test_a_strict_stream_waits_for_its_slowest_query(database_uri: str) ->
         async with follower.following(), free.following():
             await follower.until(lambda f: f.values == {"c": [], "s": []})
             GATE.clear()
-            await server.mutation("board.add", group="x", text="ab")
+            await server.mutation("cardApp.add", group="x", text="ab")
             await free.until(lambda f: len(f.values.get("c", [])) == 1)
             await asyncio.sleep(3 * limits.GRACE_SECONDS)
             assert follower.values == {"c": [], "s": []}
@@ -183,7 +183,7 @@ async def test_resuming_while_a_query_was_behind_loses_nothing(database_uri: str
         async with follower.following():
             await follower.until(lambda f: f.values == {"c": [], "s": []})
             GATE.clear()
-            await server.mutation("board.add", group="x", text="ab")
+            await server.mutation("cardApp.add", group="x", text="ab")
             await follower.until(lambda f: len(f.values["c"]) == 1)
         assert follower.position is not None
         assert follower.position.endswith("-")
@@ -194,11 +194,11 @@ async def test_resuming_while_a_query_was_behind_loses_nothing(database_uri: str
 
 async def test_deltas_cost_no_read_and_come_as_appends(database_uri: str) -> None:
     async with (
-        serving(database_uri, [board]) as server,
+        serving(database_uri, [card_app]) as server,
         AsyncMongoClient[dict[str, Any]](database_uri, w="majority") as client,
     ):
-        made = await server.mutation("board.add", group="x")
-        follower = Follower(server.http, {**CARDS, "n": ("board.counted", {"group": "x"})})
+        made = await server.mutation("cardApp.add", group="x")
+        follower = Follower(server.http, {**CARDS, "n": ("cardApp.counted", {"group": "x"})})
         async with follower.following():
             await follower.until(lambda f: len(f.values) == 2)
             rounds = server.app._services.registry.rounds  # type: ignore[union-attr]
@@ -220,8 +220,8 @@ async def test_deltas_cost_no_read_and_come_as_appends(database_uri: str) -> Non
 
 
 async def test_what_a_busy_reader_missed_comes_as_one(database_uri: str) -> None:
-    async with serving(database_uri, [board]) as server:
-        made = await server.mutation("board.add", group="x")
+    async with serving(database_uri, [card_app]) as server:
+        made = await server.mutation("cardApp.add", group="x")
         registry = server.app._services.registry  # type: ignore[union-attr]
         follower = Follower(server.http, CARDS)
         async with follower.following():
@@ -245,15 +245,15 @@ async def test_a_reader_beyond_the_log_takes_a_snapshot(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LOG_BYTES_MAX", 300)
-    async with serving(database_uri, [board]) as server:
-        await server.mutation("board.add", group="x")
+    async with serving(database_uri, [card_app]) as server:
+        await server.mutation("cardApp.add", group="x")
         staying = Follower(server.http, CARDS)
         leaving = Follower(server.http, CARDS)
         async with staying.following():
             async with leaving.following():
                 await leaving.until(lambda f: "c" in f.values)
             for rank in range(20):
-                await server.mutation("board.add", group="x", rank=rank)
+                await server.mutation("cardApp.add", group="x", rank=rank)
             await staying.until(lambda f: len(f.values["c"]) == 21)
             async with leaving.following():
                 await leaving.until(lambda f: f.values == staying.values)
@@ -266,12 +266,12 @@ async def test_a_silent_stream_tells_its_position(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "HEARTBEAT_SECONDS", 0.3)
-    async with serving(database_uri, [board]) as server:
+    async with serving(database_uri, [card_app]) as server:
         follower = Follower(server.http, CARDS)
         async with follower.following():
             await follower.until(lambda f: len(f.events) >= 4)
         assert all(event.data["queries"] == {} for event in follower.events[1:])
-        url = f"/api/live/board.cards?args={quote(json.dumps({'group': 'x'}))}"
+        url = f"/api/live/cardApp.cards?args={quote(json.dumps({'group': 'x'}))}"
         async with server.http.stream("GET", url) as response:
             seen = events_of(response)
             assert (await anext(seen)).data == {"snapshot": []}
@@ -279,9 +279,9 @@ async def test_a_silent_stream_tells_its_position(
 
 
 async def test_streams_may_not_be_kept_changed_or_delayed_by_proxies(database_uri: str) -> None:
-    async with serving(database_uri, [board]) as server:
+    async with serving(database_uri, [card_app]) as server:
         for url in (
-            f"/api/live/board.cards?args={quote(json.dumps({'group': 'x'}))}",
+            f"/api/live/cardApp.cards?args={quote(json.dumps({'group': 'x'}))}",
             Follower(server.http, CARDS).url(),
         ):
             async with server.http.stream("GET", url) as response:
@@ -294,8 +294,8 @@ async def test_a_stalled_reader_is_dropped_and_harms_nobody(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "STREAM_STALL_SECONDS", 0.5)
-    async with serving(database_uri, [board]) as server:
-        made = await server.mutation("board.add", group="x")
+    async with serving(database_uri, [card_app]) as server:
+        made = await server.mutation("cardApp.add", group="x")
         hub = server.app._services.hub  # type: ignore[union-attr]
         reader = Follower(server.http, CARDS)
         port = urlsplit(server.url).port
@@ -322,26 +322,26 @@ async def test_a_stalled_reader_is_dropped_and_harms_nobody(
 
 async def test_the_feed_starts_anew_when_the_database_is_dropped(database_uri: str) -> None:
     async with (
-        serving(database_uri, [board]) as server,
+        serving(database_uri, [card_app]) as server,
         AsyncMongoClient[dict[str, Any]](database_uri) as client,
     ):
-        await server.mutation("board.add", group="x", rank=3)
-        follower = Follower(server.http, {**CARDS, "n": ("board.counted", {"group": "x"})})
+        await server.mutation("cardApp.add", group="x", rank=3)
+        follower = Follower(server.http, {**CARDS, "n": ("cardApp.counted", {"group": "x"})})
         async with follower.following():
             await follower.until(lambda f: ranks(f) == [3] and f.values.get("n") is not None)
             await client.drop_database(database_name(database_uri))
             await follower.until(lambda f: f.snapshots == 4)
             assert follower.values == {"c": [], "n": {"all": 0, "done": 0}}
-            await server.mutation("board.add", group="x", rank=5)
+            await server.mutation("cardApp.add", group="x", rank=5)
             await follower.until(lambda f: ranks(f) == [5])
 
 
 async def test_a_dropped_collection_empties_what_was_read_from_it(database_uri: str) -> None:
     async with (
-        serving(database_uri, [board]) as server,
+        serving(database_uri, [card_app]) as server,
         AsyncMongoClient[dict[str, Any]](database_uri) as client,
     ):
-        await server.mutation("board.add", group="x", rank=3)
+        await server.mutation("cardApp.add", group="x", rank=3)
         follower = Follower(server.http, CARDS)
         async with follower.following():
             await follower.until(lambda f: ranks(f) == [3])
@@ -354,15 +354,15 @@ async def test_a_dropped_collection_empties_what_was_read_from_it(database_uri: 
 
 
 async def test_permission_that_is_lost_and_regained_is_seen_at_once(database_uri: str) -> None:
-    async with serving(database_uri, [board]) as server:
-        await server.mutation("board.allow", member="m", allowed=True)
-        await server.mutation("board.add", group="x", rank=1)
-        follower = Follower(server.http, {"g": ("board.guarded", {"member": "m", "group": "x"})})
+    async with serving(database_uri, [card_app]) as server:
+        await server.mutation("cardApp.allow", member="m", allowed=True)
+        await server.mutation("cardApp.add", group="x", rank=1)
+        follower = Follower(server.http, {"g": ("cardApp.guarded", {"member": "m", "group": "x"})})
         async with follower.following():
             await follower.until(lambda f: ranks(f, "g") == [1])
-            await server.mutation("board.allow", member="m", allowed=False)
+            await server.mutation("cardApp.allow", member="m", allowed=False)
             await follower.until(lambda f: f.errors.get("g", {}).get("code") == "forbidden")
-            await server.mutation("board.add", group="x", rank=2)
+            await server.mutation("cardApp.add", group="x", rank=2)
             assert "g" not in follower.values
-            await server.mutation("board.allow", member="m", allowed=True)
+            await server.mutation("cardApp.allow", member="m", allowed=True)
             await follower.until(lambda f: ranks(f, "g") == [1, 2])
