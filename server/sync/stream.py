@@ -151,9 +151,10 @@ class SyncStream:
         """What the client can be told now; None where nothing is new, or it is held back."""
         now = time.monotonic()
         target = self._target(now)
-        if target is None and self._heartbeat and self.position is not None:
-            target = self.position  # held back, but alive
-        if target is None or target < self.floor:
+        if target is None:
+            return self._alive(now)
+        if target < self.floor:
+            self._waker.wake_later(self, limits.GRACE_SECONDS)
             return None
         settled = all((query.through or target) >= target for query in self._stale)
         first = self.position is None
@@ -166,6 +167,14 @@ class SyncStream:
         self._progress = self._heartbeat = False
         self.spoke_at = now
         return Transition(Position(target, self._build, settled), changes)
+
+    def _alive(self, now: float) -> Transition | None:
+        """Held back; but where a heartbeat is due, the client is told where it is already."""
+        if not self._heartbeat or self.position is None:
+            return None
+        self._heartbeat = False
+        self.spoke_at = now
+        return Transition(Position(self.position, self._build, settled=False), [])
 
     def _target(self, now: float) -> Time | None:
         """How far the client can be moved; None: wait a little."""
@@ -235,7 +244,8 @@ def _advance(one: Subscribed, query: LiveQuery, end: int) -> bytes | None:
         return b'"error":' + encode(query.error.as_json())
     if one.cursor is not None:
         operations = query.log.between(one.cursor, end)
-        if operations is not None and len(operations) <= query.snapshot_size:
+        is_later = end < query.log.end  # then a snapshot would be of a value that is not yet due
+        if operations is not None and (is_later or len(operations) <= query.snapshot_size):
             one.cursor = end
             return b'"patch":[' + operations + b"]" if operations else None
     one.cursor = query.log.end
