@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from pydantic import (
     BaseModel,
@@ -79,6 +79,16 @@ def new_id() -> str:
     return f"{seconds:08x}{fraction:08x}{secrets.token_hex(4)}"
 
 
+def _index(index: tuple[str, ...] | Index | object) -> Index:
+    if isinstance(index, Index):
+        return index
+    if not isinstance(index, tuple):
+        raise TypeError(
+            f"An index is a tuple of stored names, or an Index; write ({index!r},) for {index!r}."
+        )
+    return Index(keys=cast("tuple[str, ...]", index))
+
+
 def _now() -> datetime:
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)  # BSON dates are milliseconds
@@ -114,10 +124,15 @@ class Document(Part):
         """Record the class arguments."""
         super().__pydantic_init_subclass__(**kwargs)
         cls.collection = collection
-        cls.indexes = tuple(
-            index if isinstance(index, Index) else Index(keys=index) for index in indexes
-        )
+        cls.indexes = tuple(_index(index) for index in indexes)
         cls.object_id = object_id
+        known = {stored_name(name) for name in cls.model_fields}
+        for path in (key.removeprefix("-") for index in cls.indexes for key in index.keys):
+            if path.partition(".")[0] not in known:
+                raise TypeError(
+                    f"{cls.__name__} has no field for its index on {path!r}. Indexes name stored "
+                    f"fields, in camelCase; it has {', '.join(sorted(known))}."
+                )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Pydantic reads unknown class arguments as configuration; ours go to the hook above.

@@ -75,6 +75,11 @@ class Headwater:
         self._web.router.lifespan_context = self._starlette_lifespan
         self._asgi: ASGIApp = self._web
 
+    @property
+    def authenticates(self) -> bool:
+        """Whether it knows its callers."""
+        return self._authenticate is not None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         scope[STRAIGHT_SEND] = send

@@ -37,8 +37,13 @@ def serve(
         str | None,
         typer.Argument(help="An app of your own, as file.py:app or module:app."),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="The address to bind.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to bind; 0 takes a free one.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to bind, 127.0.0.1 by itself.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="The port to bind, 8000 by itself; 0: a free one."),
+    ] = None,
 ) -> None:
     """Serve the built-in application, or one of your own.
 
@@ -143,9 +148,12 @@ def load_app(target: str) -> Headwater:
         )
     found = getattr(module, name or "app", None)
     if not isinstance(found, Headwater):
+        what = f"has no {name or 'app'!r}"
+        if found is not None:
+            what = f"has a {type(found).__name__} called {name or 'app'!r}, not a Headwater app"
         raise StartupError(
-            f"{where} has no Headwater app called {name or 'app'!r}; write "
-            f"{name or 'app'} = create_app(Settings(), functions=[…]) in it."
+            f"{where} {what}; name one made by create_app(functions=[…]), or serve an app of "
+            "another kind, which mounts one, by its own server."
         )
     return found
 
@@ -196,6 +204,11 @@ def _greet(application: Headwater, listener: socket.socket) -> None:
         lines.append("  Claude   callers bring their keys: ANTHROPIC_API_KEY is not set")
     else:
         lines.append("  Claude   by ANTHROPIC_API_KEY")
+    if not application.authenticates and not settings.is_loopback:
+        lines.append(
+            "  [yellow]Whoever can reach this may call everything[/yellow]: "
+            "create_app has no authenticate"
+        )
     lines.append("  Ctrl-C stops it.")
     # Wrapped by the terminal only: a path or a URI that is broken in two cannot be copied.
     Console(highlight=False).print(*lines, sep="\n", soft_wrap=True)

@@ -7,14 +7,25 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from schemas.document import Document
-from schemas.shape import shape_of
+from schemas.shape import (
+    ANY,
+    AnyShape,
+    ListShape,
+    ObjectShape,
+    Shape,
+    TextShape,
+    UnionShape,
+    shape_of,
+)
 from server.live.matching import filter_paths
 
-__all__ = ["check_filter", "check_names", "check_update"]
+__all__ = ["check_filter", "check_names", "check_texts", "check_update"]
 
 
 def check_filter(table: type[Document], query: Mapping[str, Any]) -> None:
-    """Raise ValueError where `query` names a field that `table` does not have."""
+    """Raise ValueError where `query` is no filter, or names a field that `table` does not have."""
+    if not isinstance(query, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f'A filter is a dict, such as {{"_id": id}}; got {query!r}.')
     check_names(table, filter_paths(query), "filter")
 
 
@@ -36,6 +47,28 @@ def check_update(table: type[Document], update: Mapping[str, Any] | list[Any]) -
             elif operator == "$unset":
                 names = [operand] if isinstance(operand, str) else operand
                 check_names(table, names, operator)
+
+
+def check_texts(table: type[Document], paths: Iterable[str]) -> None:
+    """Raise ValueError where a path does not lead to a streamed text of `table`."""
+    for path in paths:
+        check_names(table, [path], "append")
+        shape: Shape = shape_of(table)
+        for step in path.split("."):
+            match shape:
+                case ObjectShape():
+                    shape = shape.fields.get(step, ANY)
+                case ListShape():
+                    shape = shape.item
+                case UnionShape():  # which of them it is, only the document tells
+                    shape = ANY
+                case _:
+                    break
+        if not isinstance(shape, TextShape | AnyShape):
+            raise ValueError(
+                f"{table.__name__} has no StreamedText at {path!r}; only such a field can be "
+                "appended to."
+            )
 
 
 def check_names(table: type[Document], paths: Iterable[str], where: str) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from schemas.document import Document
 from schemas.shape import ANY, ListShape, ObjectShape, Shape, TextShape, UnionShape, shape_of
+from server.live.find import Find, Get
 from server.live.text import ChunkText
 
 __all__ = ["hold", "reproject", "show", "to_json", "variant_of"]
@@ -150,5 +151,10 @@ def _rare_json(value: Any) -> Any:
             return None
         case Sequence() | set() | frozenset():
             return [to_json(item) for item in cast("Sequence[Any]", value)]
+        case Find() | Get():
+            raise TypeError(
+                "a find is maintained where it is returned bare, or as a value of the dict that is "
+                "returned; deeper than that, await it"
+            )
         case _:
             raise TypeError(f"a {type(value).__name__} has no JSON form")

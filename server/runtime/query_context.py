@@ -89,6 +89,11 @@ class QueryCtx:
 
 def stored_id(table: type[Document], id_: str) -> Any:
     """An id as `table` stores it. One that cannot be an ObjectId stays a string: no match."""
+    if not isinstance(id_, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(
+            f"An id of {table.__name__} is a string, got {id_!r}; to address documents by a "
+            "filter, use find, update_one, update_many or delete_many."
+        )
     if not table.object_id:
         return id_
     try:

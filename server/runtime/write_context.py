@@ -9,7 +9,7 @@ from schemas.document import Document
 from schemas.storable import storable
 from schemas.wire.position import Time
 from server.core.errors import NotFound
-from server.live.fields import check_filter, check_update
+from server.live.fields import check_filter, check_texts, check_update
 from server.live.find import Spec, model_of
 from server.runtime.query_context import QueryCtx, addressed, stored_id
 from server.store.writes import Session
@@ -149,6 +149,7 @@ class WriteCtx(QueryCtx):
             texts: Path of a streamed text, such as ``parts.0.text``, to what is appended.
         """
         check_filter(table, query)
+        check_texts(table, texts)
         update = {"$push": dict(texts)}
         check_update(table, update)
         return await self._sessions.do(

@@ -36,6 +36,11 @@ async def connect_client(
     Raises:
         StartupError: The URI cannot be used; the message never shows a password.
     """
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise StartupError(
+            "HEADWATER_MONGODB_URI must begin with mongodb:// or mongodb+srv://; write, for "
+            "example, mongodb://host:27017/myapp?replicaSet=rs0."
+        )
     client: AsyncMongoClient[dict[str, Any]] | None = None
     try:
         client = AsyncMongoClient(

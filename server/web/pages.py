@@ -1,11 +1,15 @@
 """The page at ``/`` and the modules behind it, served as they are written."""
 
+from collections.abc import Mapping
+from html import escape
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from server.core.errors import NotFound
+from server.runtime import Function
 from server.web.services import services_of
 
 __all__ = ["browser_file", "page"]
@@ -16,6 +20,8 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_USED = frozenset({"tasks.list", "tasks.create", "messages.byTask", "streaming.streamChat"})
+"""The functions without which the built-in page is of no use."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,11 +34,35 @@ _HEADERS = {
 
 
 async def page(request: Request) -> Response:
-    """The page."""
-    html = (_FOLDER / "index.html").read_text("utf-8")
-    standin = "true" if services_of(request).standin else "false"
+    """The page of the built-in application; of any other, a list of its functions."""
+    services = services_of(request)
     headers = {**_HEADERS, "Content-Security-Policy": _POLICY}
+    names = {name: one for name, one in services.runtime.catalog if not one.internal}
+    if not _USED.issubset(names):
+        return HTMLResponse(_listing(names), headers=headers)
+    html = (_FOLDER / "index.html").read_text("utf-8")
+    standin = "true" if services.standin else "false"
     return HTMLResponse(html.replace("{{standin}}", standin), headers=headers)
+
+
+def _listing(functions: Mapping[str, Function[..., Any]]) -> str:
+    """What there is to call, for whoever opens an app that has no page of its own."""
+    rows = "".join(
+        f"<li><code>{escape(name)}</code> {one.kind}. {escape(_summary(one))}</li>"
+        for name, one in functions.items()
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Headwater</title>'
+        '<meta name="viewport" content="width=device-width">'
+        '<link rel="stylesheet" href="browser/listing.css">'
+        f"<h1>Headwater</h1><p>This app has {len(functions)} functions, and no page of its own. "
+        'They are described in <a href="openapi.json">openapi.json</a>; browsers use '
+        f'<a href="browser/client.js">client.js</a>.</p><ul>{rows}</ul>'
+    )
+
+
+def _summary(function: Function[..., Any]) -> str:
+    return (function.__doc__ or "").strip().partition("\n")[0]
 
 
 async def browser_file(request: Request) -> Response:

@@ -1,13 +1,16 @@
 """What README shows runs as it stands there."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import httpx2
 import pytest
 
 from server.cli.serve import load_app
-from tests.serving import http_server
+from server.llm.standin import Reply, Text
+from tests.serving import http_server, serving
 from tests.sse import Follower
 
 README = Path(__file__).parents[2] / "README.md"
@@ -32,3 +35,40 @@ async def test_the_app_in_the_readme_runs(
             made = await http.post("/api/mutation/notes.add", json={"board": "x", "text": "Hello"})
             assert made.status_code == 200
             await follower.until(lambda f: f.values == {"n": [made.json()["value"]]})
+
+
+IMPORTS = """
+from contextlib import aclosing
+
+from schemas.document import Document
+from schemas.streamed_text import StreamedText
+from server.llm import ChatRequest, TextDelta
+from server.runtime import ActionCtx, Get, QueryCtx, action, query
+"""
+
+WATCH = """
+
+@query
+def get(ctx: QueryCtx, story_id: str) -> Get[Story]:
+    return ctx.get(Story, story_id)
+"""
+
+
+async def test_the_action_in_the_readme_lets_everybody_watch(
+    database_uri: str, tmp_path: Path
+) -> None:
+    blocks = re.findall(r"```py\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (source,) = [block for block in blocks if "class Story" in block]
+    module = ModuleType("stories")
+    module.__file__ = str(tmp_path / "stories.py")
+    sys.modules["stories"] = module
+    exec(compile(IMPORTS + source + WATCH, "stories.py", "exec"), vars(module))
+    async with serving(database_uri, [module]) as server:
+        server.script.add(Reply([Text(["Once ", "upon ", "a time."])]))
+        story = await server.action("stories.tell", about="rivers")
+        follower = Follower(server.http, {"s": ("stories.get", {"storyId": story})})
+        async with follower.following():
+            await follower.until(
+                lambda f: bool(f.values) and f.values["s"]["text"] == "Once upon a time."
+            )
+    del sys.modules["stories"]

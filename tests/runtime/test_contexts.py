@@ -10,7 +10,9 @@ from bson import ObjectId
 from pymongo.asynchronous.database import AsyncDatabase
 
 from schemas.document import Document
+from schemas.streamed_text import StreamedText
 from server.core.errors import Conflict, NotFound
+from server.runtime import MutationCtx
 from server.runtime.explain import explained
 from server.runtime.write_context import WriteCtx
 from server.store.collections import ensure
@@ -327,3 +329,32 @@ async def test_an_id_that_is_no_object_id_is_not_found(ctx: WriteCtx) -> None:
     assert await ctx.get(Guest, "") is None
     with pytest.raises(NotFound):
         await ctx.delete(Guest, "ada")
+
+
+def test_an_index_on_a_field_that_is_not_there_is_refused_where_it_is_written() -> None:
+    with pytest.raises(TypeError, match="no field for its index on 'owner_id'"):
+
+        class Snake(Document, collection="snakes", indexes=[("owner_id",)]):
+            owner_id: str
+
+    with pytest.raises(TypeError, match="a tuple of stored names"):
+
+        class Letters(Document, collection="letters", indexes=["board"]):  # type: ignore[list-item]
+            board: str
+
+
+async def test_misuse_of_a_context_says_what_to_use() -> None:
+    class Page(Document, collection="pages"):
+        title: str
+        text: StreamedText = ""
+
+    def no_session() -> Any:
+        raise AssertionError("nothing gets as far as a session")
+
+    ctx = MutationCtx(no_session)
+    with pytest.raises(ValueError, match="A filter is a dict"):
+        await ctx.append(Page, "some-id", {"text": "x"})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no StreamedText at 'title'"):
+        await ctx.append(Page, {"_id": "x"}, {"title": "x"})
+    with pytest.raises(ValueError, match="is a string"):
+        ctx.get(Page, {"_id": "x"})  # type: ignore[arg-type]

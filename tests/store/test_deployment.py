@@ -178,7 +178,8 @@ async def test_a_uri_that_cannot_be_read_is_refused_without_its_password(uri: st
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("http://host/", "scheme"),
+        ("http://host/", "must begin with mongodb://"),
+        ("foo", "must begin with mongodb://"),
         ("mongodb://", "hostname"),
         ("mongodb://host:123456/", "Port"),
         ("mongodb://a,b/?directConnection=true", "directConnection"),
