@@ -92,7 +92,9 @@ class ChangeStream:
             {"$project": _SLIM},
         ]  # fmt: skip
         self._session = self._client.start_session()
-        reply = await self._command({"aggregate": 1, "pipeline": pipeline, "cursor": {}})
+        reply = await self._command(
+            {"aggregate": 1, "pipeline": pipeline, "cursor": {"batchSize": 0}}
+        )
         return self._batch(reply["cursor"], "firstBatch", reply.get("operationTime"))
 
     async def next(self) -> Batch:
@@ -127,7 +129,9 @@ class ChangeStream:
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         try:
-            return await self._database.command(command, session=self._session)
+            return await self._database.command(
+                command, session=self._session, codec_options=self._database.codec_options
+            )
         except OperationFailure as error:
             if error.code in _HISTORY_LOST or error.has_error_label(
                 "NonResumableChangeStreamError"
@@ -138,7 +142,9 @@ class ChangeStream:
     def _batch(self, cursor: dict[str, Any], name: str, opened: Timestamp | None) -> Batch:
         self._cursor_id = int(cursor["id"])
         documents: list[dict[str, Any]] = cursor[name]
-        self._resume_token = cursor["postBatchResumeToken"]
+        may_be_cut = _may_be_cut(documents)
+        if not may_be_cut:  # else a reopened stream must give the half group again
+            self._resume_token = cursor["postBatchResumeToken"]
         events = [
             (_time(document["clusterTime"]), event)
             for document in documents
@@ -148,7 +154,7 @@ class ChangeStream:
         through = _token_time(cursor["postBatchResumeToken"]).before()
         if events:
             through = max(through, events[-1][0])
-        return Batch(events, through, _may_be_cut(documents))
+        return Batch(events, through, may_be_cut)
 
 
 def _time(timestamp: Timestamp) -> Time:

@@ -179,13 +179,14 @@ class MessageWriter:
         fields = dict(self._first)
         written: list[tuple[_Part, int, bool]] = []
         for index, part in enumerate(self._parts):
-            if not part.waiting:
-                continue
+            follows = any(later.waiting or later.exists for later in self._parts[index + 1 :])
+            if not part.waiting and (part.exists or not follows):
+                continue  # one that is empty is written before what follows it: no gap in the list
             text = "".join(part.waiting)
             whole = again or part.chunks >= part.compact_at
             written.append((part, len(part.waiting), whole))
             if not part.exists:
-                fields[f"parts.{index}"] = {"type": part.kind, "text": [text]}
+                fields[f"parts.{index}"] = {"type": part.kind, "text": [text] if text else []}
             elif whole:
                 fields[f"parts.{index}.text"] = [part.text + text]
             else:

@@ -58,10 +58,30 @@ async def stream_chat(
     Answers at once with the ids of both messages. The earlier conversation goes along.
     """
     find_model(model, datetime.now(UTC).date())
-    begun = await ctx.run_mutation(begin_reply, task_id=task_id, prompt=prompt, model=model)
-    await ctx.respond(begun)
+    begun = await _begin(ctx, task_id, prompt, model)
     key = (api_keys or {}).get("anthropic")
     await _write_reply(ctx, task_id, begun, model, system_prompt, key)
+    return begun
+
+
+async def _begin(ctx: ActionCtx, task_id: str, prompt: str, model: str) -> Begun:
+    """Write both messages down and answer; a reply that was begun gets an ending whatever comes."""
+    beginning = asyncio.ensure_future(
+        ctx.run_mutation(begin_reply, task_id=task_id, prompt=prompt, model=model)
+    )
+    try:
+        begun = await asyncio.shield(beginning)
+        await ctx.respond(begun)
+    except asyncio.CancelledError:
+        begun = await beginning  # it may have been committed all the same
+        await MessageWriter(ctx, begun.messageId, attempt=1).interrupt()
+        raise
+    except Exception:
+        if beginning.done() and beginning.exception() is None:
+            message = "The reply could not be begun; the server's log says why."
+            writer = MessageWriter(ctx, beginning.result().messageId, attempt=1)
+            await writer.fail("internal", message)
+        raise
     return begun
 
 

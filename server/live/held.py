@@ -125,7 +125,7 @@ def _remove(value: Any, steps: list[str]) -> Any:
     if isinstance(value, dict):
         document = cast("dict[str, Any]", value)
         if step not in document:
-            return document
+            raise Unappliable  # a name with a dot in it
         if rest:
             return {**document, step: _remove(document[step], rest)}
         return {k: v for k, v in document.items() if k != step}

@@ -7,11 +7,22 @@ real mongod (tests/live/test_matching_oracle.py).
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from bson import Binary, Code, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import (
+    Binary,
+    Code,
+    DatetimeMS,
+    DBRef,
+    Decimal128,
+    MaxKey,
+    MinKey,
+    ObjectId,
+    Regex,
+    Timestamp,
+)
 
 from server.live.paths import MISSING, sort_leaves
 from server.live.text import ChunkText
@@ -35,6 +46,8 @@ Sort = Sequence[tuple[str, int]]
 _MIN, _UNDEFINED, _NULL, _NUMBER, _STRING, _OBJECT, _ARRAY, _BINARY = range(-1, 7)
 _OBJECT_ID, _BOOLEAN, _DATE, _TIMESTAMP, _REGEX, _CODE, _MAX = range(7, 14)
 
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+
 UNDEFINED_KEY: Key = (_UNDEFINED,)
 NAN_KEY: Key = (_NUMBER, 0)
 
@@ -54,7 +67,7 @@ def bson_key(value: Any) -> Key:
         return NAN_KEY if math.isnan(value) else (_NUMBER, 1, value)
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (_DATE, aware)
+        return (_DATE, round((aware - _EPOCH) / _MILLISECOND))
     if isinstance(value, ObjectId):
         return (_OBJECT_ID, value.binary)
     if isinstance(value, DBRef):
@@ -75,6 +88,8 @@ def _field_key(name: str, value: Any) -> Key:
 
 def _rare_key(value: Any) -> Key:
     match value:
+        case DatetimeMS():
+            return (_DATE, int(value))
         case Decimal128():
             number = value.to_decimal()
             return NAN_KEY if number.is_nan() else (_NUMBER, 1, number)

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
-from bson import Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import DatetimeMS, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from pydantic import BaseModel
 
 from schemas.document import Document
@@ -68,6 +68,8 @@ def reproject(held: Any, shape: Shape, before: Any, shown_before: Any) -> Any:
             return _show_object(cast("Mapping[str, Any]", held), shape, before, shown_before)
         case ListShape() if isinstance(held, list):
             return _show_list(cast("list[Any]", held), shape, before, shown_before)
+        case TextShape() if isinstance(held, list):
+            return to_json(hold(held, shape))
         case UnionShape() if isinstance(held, Mapping):
             document = cast("Mapping[str, Any]", held)
             return reproject(document, variant_of(shape, document), before, shown_before)
@@ -139,6 +141,8 @@ def _rare_json(value: Any) -> Any:
     match value:
         case ObjectId() | UUID() | Decimal128() | str():
             return str(value)
+        case DatetimeMS():
+            return int(value)
         case date():
             return value.isoformat()
         case bytes() | bytearray() | memoryview():

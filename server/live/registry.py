@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure
 
 from schemas.document import Document
 from schemas.wire.position import Time
 from server.core import limits
-from server.core.errors import TooMany
+from server.core.errors import TooLarge, TooMany
 from server.core.tasks import raise_if_cancelled
 from server.feed.events import Group
 from server.feed.feed import Feed
@@ -106,18 +106,17 @@ class Registry:
         """Read the documents that nobody holds and that `group` could let in somewhere."""
         self._fetched = {}
         pause = limits.FEED_RETRY_SECONDS_MIN
-        while wanted := self._routing.wanted(group):
+        # Asked again after each read: queries came and went meanwhile.
+        while wanted := self._routing.wanted(group) - self._fetched.keys():
             try:
-                self._fetched = await self.rounds.fetch(wanted, group.time)
-            except SnapshotGone:
+                self._fetched |= await self.rounds.fetch(wanted, group.time)
+            except (SnapshotGone, OperationFailure):
                 self._give_up_on(wanted, group.time)
-            except PyMongoError as error:
+            except ConnectionFailure as error:
                 raise_if_cancelled()
                 _log.warning("Reading changed documents failed (%s).", type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, limits.FEED_RETRY_SECONDS_MAX)
-                continue
-            return
 
     def _give_up_on(self, wanted: set[DocumentKey], at: Time) -> None:
         """Those documents cannot be read as they were; whoever could want them runs again."""
@@ -144,14 +143,20 @@ class Registry:
             query.events += len(touched)
             if _needs_run(touched):
                 self._make_stale(query, group.time)
-            else:
+                continue
+            try:
                 operations = [
                     operation
                     for part, change in touched
                     if isinstance(part, Window)
                     for operation in self._routing.change(part, change)
                 ]
+                if any(part.dry for part, _ in touched if isinstance(part, Window)):
+                    raise TooLarge("more match than may be shown")
                 query.step(group.time, operations)
+            except Exception as error:  # noqa: BLE001  # a view, or a value without a JSON form
+                _log.warning("%s must be run again (%s).", query.name, type(error).__name__)
+                self._make_stale(query, group.time)
         for collection in reset:
             for query in self._routing.queries_of(collection):
                 self._make_stale(query, group.time)

@@ -106,9 +106,8 @@ class Rounds:
             try:
                 async with asyncio.timeout(limits.RUN_SECONDS_MAX):
                     outcome = await run_query(query.run, self._reads, at, self._explained(query))
-                    joined = await self._join(query, outcome, at)
-                if joined and lost == query.losses:
-                    return
+                    if await self._join(query, outcome, at, lost):
+                        return
             except TimeoutError:
                 error = QueryTimeout(
                     f"{query.name} took longer than {limits.RUN_SECONDS_MAX:g} s; narrow what it "
@@ -120,9 +119,12 @@ class Rounds:
             except PyMongoError:
                 raise_if_cancelled()
                 await asyncio.sleep(limits.FEED_RETRY_SECONDS_MIN)
+            except Exception as failure:  # noqa: BLE001  # a bug of ours stays with this query
+                error = self._explain(query.name, failure)
+                break
             at = self._feed.begin_reading(query)
         # It stays stale and is run again; whoever watches knows why there is nothing new.
-        if not query.ready or isinstance(error, QueryTimeout):
+        if not query.ready or not isinstance(error, Unavailable):
             position = self._feed.position
             query.install(Outcome(error=error), position, position, time.monotonic())
         await asyncio.sleep(limits.RUN_RETRY_SECONDS)
@@ -130,7 +132,7 @@ class Rounds:
     def _explained(self, query: LiveQuery) -> Callable[[Exception], HeadwaterError]:
         return lambda error: self._explain(query.name, error)
 
-    async def _join(self, query: LiveQuery, outcome: Outcome, at: Time) -> bool:
+    async def _join(self, query: LiveQuery, outcome: Outcome, at: Time, lost: int) -> bool:
         """Bring the outcome of a run at `at` up to the feed, and install it; False: run again."""
         own = {
             (window.spec.table.collection, id_): window.held(id_)
@@ -150,6 +152,10 @@ class Rounds:
             for key in late & fetched.keys():
                 del fetched[key]  # it changed again while it was being read
             wanted = self._wanted(outcome, groups, own) - fetched.keys()
+            if not query.wanted:
+                return True  # it was dropped meanwhile, and must not enter the routing
+            if lost != query.losses:
+                return False
             if not wanted:
                 return self._settle(query, outcome, at, groups, own, fetched)
             fetched_at = self._feed.position
@@ -229,6 +235,9 @@ class Rounds:
             assert shape is not None
             ids = [id_ for name, id_ in keys if name == collection]
             self.fetches += len(ids)
-            for document in await self._reads.find(collection, {"_id": {"$in": ids}}, at=at):
-                found[collection, identity(document["_id"])] = Held.of(document, shape)
+            portion = min(1_000, limits.RESULT_DOCUMENTS_MAX)
+            for start in range(0, len(ids), portion):
+                query = {"_id": {"$in": ids[start : start + portion]}}
+                for document in await self._reads.find(collection, query, at=at):
+                    found[collection, identity(document["_id"])] = Held.of(document, shape)
         return found

@@ -144,6 +144,8 @@ def _keys_at(document: Mapping[str, Any], path: str) -> Iterable[Key]:
     keys: set[Key] = set()
     for value in leaves(document, tuple(path.split("."))):
         keys.add(bson_key(value))
+        if isinstance(value, ChunkText):
+            value = value.chunks()
         if isinstance(value, list):
             keys.update(bson_key(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
     return keys

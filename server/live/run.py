@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+from pymongo.errors import ConnectionFailure
+
 from schemas.shape import shape_of
 from schemas.wire.patch import escape
 from schemas.wire.position import Time
 from server.core.errors import HeadwaterError, TooLarge
 from server.feed.events import identity
 from server.live.find import Find, Get, Spec, model_of
-from server.live.held import Held
+from server.live.held import Held, encode
 from server.live.live_query import Outcome, RunQuery
 from server.live.ordering import NotCompiled
 from server.live.projection import to_json
@@ -75,8 +77,9 @@ async def run_query(
     try:
         value = await run(reader)
         outcome.value = await _maintain(value, reader, outcome.windows)
-    except SnapshotGone:
-        raise
+        encode(outcome.value)  # what has no JSON form fails here, and not where streams are told
+    except (SnapshotGone, ConnectionFailure):
+        raise  # says nothing of the query; whoever runs it tries again
     except Exception as error:  # noqa: BLE001  # whatever a query function raises is its outcome
         outcome.windows.clear()
         outcome.value, outcome.error = None, on_error(error)
@@ -107,10 +110,17 @@ async def _open(spec: Spec, path: str, reader: RunReader, windows: list[Window])
         documents = await reader.find(spec)
         shown = [_shown(spec, document) for document in documents]
         return (shown[0] if shown else None) if spec.single else shown
-    documents = await reader.fetch(spec, window.read_limit, whole=True)
-    window.load(hold_all(spec, documents))
-    if window.dry:
-        raise TooLarge(f"More documents of {spec.table.collection!r} match than may be shown.")
+    ids: list[Any] | None = None  # what is not known to have been read is watched as a count is
+    try:
+        documents = await reader.fetch(spec, window.read_limit, whole=True)
+        ids = [identity(document["_id"]) for document in documents]
+        window.load(hold_all(spec, documents))
+        if window.dry:
+            raise TooLarge(f"More documents of {spec.table.collection!r} match than may be shown.")
+        encode(window.value())
+    except Exception:
+        reader.reads.append(ReadMade(spec, ids))  # it recovers when one of them changes
+        raise
     windows.append(window)
     return None
 

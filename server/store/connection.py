@@ -47,6 +47,8 @@ async def connect_client(
             uri,
             appName=app_name,
             tz_aware=True,
+            datetime_conversion="DATETIME_AUTO",  # other programs' dates beyond Python's years
+            unicode_decode_error_handler="replace",
             readPreference="primary",
             readPreferenceTags="",  # with tags or a staleness, "primary" is refused
             maxStalenessSeconds=-1,

@@ -81,7 +81,9 @@ class Reads:
         }
         command["maxTimeMS"] = int(limits.RUN_SECONDS_MAX * 1000)
         try:
-            cursor = await self._database.cursor_command(command)
+            cursor = await self._database.cursor_command(
+                command, codec_options=self._database.codec_options
+            )
             return await cursor.to_list()
         except OperationFailure as error:
             if error.code in _GONE:

@@ -5,6 +5,7 @@ so that what arrived together goes out together.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from server.sync.frames import SharedFrames
 from server.sync.stream import SyncStream
 
 __all__ = ["Hub"]
+
+_log = logging.getLogger("headwater")
 
 Push = Callable[[], None]
 """Sends what a stream has to say, without waiting."""
@@ -37,7 +40,7 @@ class Hub:
         self._woken: set[SyncStream] = set()
         self._later: dict[SyncStream, asyncio.TimerHandle] = {}
         self._advanced: dict[object, Callable[[], None]] = {}
-        self._flush_soon: asyncio.Handle | None = None
+        self._flush_soon: asyncio.Task[None] | None = None
         self._closing = False
 
     def __len__(self) -> int:
@@ -86,17 +89,25 @@ class Hub:
         """`stream` may have something to say; it is asked when the feed's batch is through."""
         self._woken.add(stream)
         if self._flush_soon is None:
-            self._flush_soon = asyncio.get_running_loop().call_soon(self.flush)
+            self._flush_soon = asyncio.create_task(self._flush_alone())
 
     def wake_later(self, stream: SyncStream, seconds: float) -> None:
         """The same, after `seconds`; an earlier request stands."""
-        if stream not in self._later:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        timer = self._later.get(stream)
+        if timer is None or timer.when() > loop.time() + seconds:
+            if timer is not None:
+                timer.cancel()
             self._later[stream] = loop.call_later(seconds, self._wake_now, stream)
 
     def _wake_now(self, stream: SyncStream) -> None:
         self._later.pop(stream, None)
         self.wake(stream)
+
+    async def _flush_alone(self) -> None:
+        """A task of its own: a host's middleware may want to know in which it sends."""
+        self._flush_soon = None
+        self.flush()
 
     def flush(self) -> None:
         """Let every woken stream say what it has to say."""
@@ -106,7 +117,11 @@ class Hub:
         woken, self._woken = self._woken, set()
         for stream in woken:
             if (push := self._pushes.get(stream)) is not None:
-                push()
+                try:
+                    push()
+                except Exception:  # noqa: BLE001  # one stream's failure is not the others'
+                    _log.exception("A stream failed and is given up")
+                    self._enders[stream]()
 
     def saw(self, group: Group) -> None:
         """A mutation names its client in its trace: that client's streams tell their position."""

@@ -71,7 +71,7 @@ class Subscribed:
         """Find the cursor of a client that continues, now that its query is ready."""
         if self.resume is not None:
             resume, self.resume = self.resume, None
-            if self.query.error is None and (resume.settled or self.query.never_behind):
+            if self.query.error is None and resume.settled:
                 self.cursor = self.query.cursor_at(resume.time)
 
 

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from server.core import limits
 from server.core.errors import Malformed, TooLarge, UnsupportedMediaType
@@ -53,11 +53,16 @@ def parse_json(text: bytes | str, what: str) -> Any:
 async def _bounded(request: Request) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limits.BODY_BYTES_MAX:
-            raise TooLarge(f"A body may have {limits.BODY_BYTES_MAX} bytes; send less at a time.")
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limits.BODY_BYTES_MAX:
+                raise TooLarge(
+                    f"A body may have {limits.BODY_BYTES_MAX} bytes; send less at a time."
+                )
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise Malformed("The client left in the middle of the body.") from None
     return b"".join(chunks)
 
 

@@ -75,8 +75,12 @@ async def open_stream(
             await resumes.add(query.id, text)
     stream = SyncStream(services.registry, services.build, services.hub, asked.client, asked.strict)
     stream.floor = resumes.floor
-    for query in asked.queries:
-        _subscribe(services, stream, query, resumes.positions.get(query.id), caller)
+    try:
+        for query in asked.queries:
+            _subscribe(services, stream, query, resumes.positions.get(query.id), caller)
+    except BaseException:
+        stream.close()
+        raise
     furthest = max(resumes.positions.values(), key=lambda one: one.time, default=None)
     return Opened(stream, None if furthest is None else str(furthest))
 
@@ -142,7 +146,13 @@ class _Resumes:
         feed = self._services.registry
         if position.time <= feed.position:
             return position
-        if position.time > await self._cluster_time():
+        try:
+            is_ahead = position.time > await self._cluster_time()
+        except Unavailable:
+            if self._is_reconnect:
+                return position  # nothing is told before the feed has come there
+            raise
+        if is_ahead:
             if self._is_reconnect:
                 return None
             raise PositionAhead(
