@@ -35,8 +35,7 @@ class Position(NamedTuple):
         build: The fingerprint of the functions, the schemas and the database; values of different
             builds cannot be continued from one another.
         settled: False where some query of the stream was behind `time` when this was sent. It is
-            written as a trailing ``-``, and whoever resumes from it takes a snapshot of every
-            query that is run rather than maintained.
+            written as a trailing ``-``, and whoever resumes from it takes snapshots.
     """
 
     time: Time

@@ -99,11 +99,6 @@ class LiveQuery:
         self._snapshot_bytes = 0
 
     @property
-    def never_behind(self) -> bool:
-        """Whether its value follows from events alone, without ever asking the database again."""
-        return not self.reads and all(window.spec.limit is None for window in self.windows)
-
-    @property
     def parts(self) -> list[Part]:
         """What of it can be touched."""
         return [*self.windows, *self.reads]
