@@ -1,0 +1,75 @@
+"""The feed is cut just where a transaction goes on: nothing of it is lost or doubled."""
+
+import asyncio
+from typing import Any
+
+from pymongo.errors import AutoReconnect, NetworkTimeout
+
+from server.feed.change_stream import Batch
+from tests.feed.test_feed import running
+from tests.waiting import eventually
+
+
+async def test_a_transaction_cut_by_the_first_batch_after_reopening_comes_whole(
+    database_uri: str,
+) -> None:
+    async with running(database_uri) as (feed, recorder, database):
+        items, stream = database["items"], feed._stream
+        await items.insert_one({"_id": "first"})
+        await recorder.until(lambda: "first" in recorder.ids)
+        reopen, command = asyncio.Event(), stream._command
+        open_ = stream.open
+
+        async def opening() -> Batch:
+            await reopen.wait()
+            return await open_()
+
+        async def cut(_: Any) -> Any:
+            stream._command = command  # type: ignore[method-assign]
+            raise AutoReconnect("cut")
+
+        stream.open = opening  # type: ignore[method-assign]
+        stream._command = cut  # type: ignore[method-assign]
+        await eventually(lambda: not feed.healthy)
+        async with database.client.start_session() as session:
+            await session.start_transaction()
+            await items.insert_many([{"_id": n} for n in range(300)], session=session)
+            await session.commit_transaction()
+        reopen.set()
+        await items.insert_one({"_id": "last"})
+        await recorder.until(lambda: "last" in recorder.ids)
+        assert recorder.ids == ["first", *range(300), "last"]
+        assert [len(group.events) for group in recorder.groups] == [1, 300, 1]
+        assert recorder.gaps == 0
+
+
+async def test_a_cut_while_half_a_transaction_has_come_loses_neither_half(
+    database_uri: str,
+) -> None:
+    async with running(database_uri) as (feed, recorder, database):
+        items, stream = database["items"], feed._stream
+        await items.insert_one({"_id": "first"})
+        await recorder.until(lambda: "first" in recorder.ids)
+        next_ = stream.next
+        halves: list[int] = []
+
+        async def cutting() -> Batch:
+            if feed._partial is not None:
+                halves.append(len(feed._partial[1]))
+                stream.next = next_  # type: ignore[method-assign]
+                raise NetworkTimeout("cut")
+            return await next_()
+
+        stream.next = cutting  # type: ignore[method-assign]
+        async with database.client.start_session() as session:
+            await session.start_transaction()
+            for number in range(9):
+                document = {"_id": number, "filling": "x" * (3 << 20)}
+                await items.insert_one(document, session=session)
+            await session.commit_transaction()
+        await items.insert_one({"_id": "last"})
+        await recorder.until(lambda: "last" in recorder.ids)
+        assert halves, "it was cut while a part had come"
+        assert recorder.ids == ["first", *range(9), "last"]
+        assert [len(group.events) for group in recorder.groups] == [1, 9, 1]
+        assert recorder.gaps == 0
