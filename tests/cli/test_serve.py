@@ -156,8 +156,8 @@ async def test_a_target_that_is_no_app_is_refused() -> None:
         ("tests.no_such_module:app", "no app at 'tests.no_such_module:app'"),
         ("a folder/app:app", "no app at 'a folder/app:app'"),
         (":app", "no app at ':app'"),
-        ("json:dumps", "json has no Headwater app called 'dumps'"),
-        ("json", "json has no Headwater app called 'app'"),
+        ("json:dumps", "json has a function called 'dumps', not a Headwater app"),
+        ("json", "json has no 'app'"),
     ],
 )
 def test_a_target_is_refused_in_a_sentence(

@@ -77,5 +77,5 @@ async def test_it_joins_the_embedded_mongodb_or_starts_it_for_itself(fast_dir: P
 
 async def test_what_keeps_it_from_seeding_is_a_sentence() -> None:
     said = await seed(HEADWATER_MONGODB_URI="postgres://db")
-    assert said.startswith("2 seed: HEADWATER_MONGODB_URI cannot be used")
+    assert said.startswith("2 seed: HEADWATER_MONGODB_URI must begin with mongodb://")
     assert "\n" not in said
