@@ -7,7 +7,6 @@ errors; where history is lost it says so by `gap` and goes on from now.
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -67,7 +66,6 @@ class Feed:
         self._partial: tuple[Time, list[ChangeEvent]] | None = None
         self.position = Time(0, 0)
         self.healthy = False
-        self.healthy_since = time.monotonic()
         self.events_seen = 0
 
     async def open(self) -> None:

@@ -62,10 +62,6 @@ class Held:
             raw = _truncate(raw, path.split("."), size)
         return Held(raw, reproject(raw, self._shape, self.raw, self.shown), self._shape)
 
-    def replaced(self, document: Mapping[str, Any]) -> "Held":
-        """This document after a replacement."""
-        return Held.of(document, self._shape)
-
     def encoded(self) -> bytes:
         """The JSON text of `shown`, made once."""
         if self._encoded is None:
