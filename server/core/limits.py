@@ -33,6 +33,8 @@ FEED_RETRY_SECONDS_MAX: Final = 5.0
 """Pause between attempts to reopen the change stream, doubling between the two."""
 FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
 """A batch past this may have cut a transaction in two: its last group waits for more."""
+STEP_EVENTS_MAX: Final = 512
+"""Events taken in at one go, before others get a turn. A transaction is never divided."""
 RING_EVENTS_MAX: Final = 50_000
 """Events kept for queries that are reading. Past it, the oldest go, and those read again."""
 

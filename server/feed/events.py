@@ -8,7 +8,7 @@ from bson import BSON
 
 from schemas.wire.position import Time
 
-__all__ = ["ChangeEvent", "Changes", "Group", "identity"]
+__all__ = ["ChangeEvent", "Changes", "Group", "Step", "identity"]
 
 
 class _DocumentId(dict[str, Any]):
@@ -67,3 +67,16 @@ class Group:
 
     time: Time
     events: tuple[ChangeEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Whole groups that are taken in at one go.
+
+    Attributes:
+        time: The position that it leads to.
+        groups: In order, the last one at `time` or before; none where only time passed.
+    """
+
+    time: Time
+    groups: tuple[Group, ...]

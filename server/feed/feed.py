@@ -1,8 +1,9 @@
-"""The ordered feed: groups of events, one after another, and how far it has come.
+"""The ordered feed: steps of whole groups, one after another, and how far it has come.
 
-The feed reads one change stream and leads each group to its listener in two steps: `prepare`,
-which may read the database, and `apply`, which must not wait. It reopens the stream after
-errors; where history is lost it says so by `gap` and goes on from now.
+The feed reads one change stream and leads each step to its listener in two calls: `prepare`,
+which may read the database, and `apply`, which must not wait. A batch is one step, unless it is
+so large that taking it in would hold up everybody. It reopens the stream after errors; where
+history is lost it says so by `gap` and goes on from now.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from schemas.wire.position import Time
 from server.core import limits
 from server.core.tasks import raise_if_cancelled
 from server.feed.change_stream import Batch, ChangeStream, HistoryLost
-from server.feed.events import ChangeEvent, Group
+from server.feed.events import ChangeEvent, Group, Step
 
 __all__ = ["Feed", "Listener", "RingOverrun"]
 
@@ -28,12 +29,12 @@ _log = logging.getLogger(__name__)
 class Listener(Protocol):
     """Who follows the feed."""
 
-    async def prepare(self, group: Group) -> None:
-        """Read what applying `group` will need; the feed waits."""
+    async def prepare(self, step: Step) -> None:
+        """Read what applying `step` will need; the feed waits."""
         ...
 
-    def apply(self, group: Group) -> None:
-        """Take `group` in, without waiting. The feed's position is already the group's."""
+    def apply(self, step: Step) -> None:
+        """Take `step` in, without waiting. The feed's position is already the step's."""
         ...
 
     def advanced(self) -> None:
@@ -125,21 +126,38 @@ class Feed:
             listener.gap()
 
     async def _take(self, batch: Batch, listener: Listener) -> None:
-        """Apply a batch, group by group."""
-        groups = self._grouped(batch)
-        for index, group in enumerate(groups):
-            if group.time <= self.position:
-                continue  # seen before the stream was reopened
-            await listener.prepare(group)
-            self.position = group.time
-            self.events_seen += len(group.events)
-            self._keep(group)
-            listener.apply(group)
-            if index % 64 == 63:
+        """Take a batch in, step by step."""
+        steps = self._steps(batch)
+        for number, step in enumerate(steps):
+            if number:
                 await asyncio.sleep(0)  # ten thousand at one go would hold up everybody
-        if self._partial is None and batch.through > self.position:
-            self.position = batch.through
+            await listener.prepare(step)
+            self.position = step.time
+            for group in step.groups:
+                self.events_seen += len(group.events)
+                self._keep(group)
+            listener.apply(step)
         listener.advanced()
+
+    def _steps(self, batch: Batch) -> list[Step]:
+        """What of a batch has not been seen before the stream was reopened, in steps."""
+        steps: list[Step] = []
+        groups: list[Group] = []
+        events = 0
+        for group in self._grouped(batch):
+            if group.time <= self.position:
+                continue
+            if events >= limits.STEP_EVENTS_MAX:
+                steps.append(Step(groups[-1].time, tuple(groups)))
+                groups, events = [], 0
+            groups.append(group)
+            events += len(group.events)
+        reached = groups[-1].time if groups else self.position
+        if self._partial is None:
+            reached = max(reached, batch.through)
+        if reached > self.position:
+            steps.append(Step(reached, tuple(groups)))
+        return steps
 
     def _grouped(self, batch: Batch) -> list[Group]:
         """The groups that are complete, and in `_partial` the one that may go on."""

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from schemas.document import Document
 from server.live.ordering import total_sort
+from server.live.page import PageBounds
 from server.live.text import ChunkText
+from server.live.within import Within
 
 __all__ = ["Find", "Get", "Read", "Spec", "model_of", "thaw"]
 
@@ -31,6 +33,8 @@ class Spec:
         fields: Stored top-level names to which the result is narrowed; None for all.
         view: From a document to what is shown; None for the document itself.
         single: Whether the result is the one document, or None, instead of a list.
+        within: A sliding window of time that narrows `query`.
+        page: Where the result is a page of a longer list, which.
     """
 
     table: type[Document]
@@ -41,6 +45,8 @@ class Spec:
     fields: tuple[str, ...] | None = None
     view: Callable[[Any], Any] | None = None
     single: bool = False
+    within: Within | None = None
+    page: PageBounds | None = None
 
     @classmethod
     def of(
@@ -53,6 +59,7 @@ class Spec:
         last: int | None = None,
         fields: Sequence[str] | None = None,
         view: Callable[[Any], Any] | None = None,
+        within: tuple[str, int] | None = None,
     ) -> "Spec":
         """A spec from what `ctx.find` was given.
 
@@ -68,7 +75,16 @@ class Spec:
         if last is not None:
             ordered = [(path, -direction) for path, direction in ordered]
         named = tuple(dict.fromkeys(("_id", *fields))) if fields is not None else None
-        return cls(table, query, tuple(ordered), bound, last is not None, named, view)
+        window = None if within is None else Within(*within)
+        if window is not None and window.period_ms < 1:
+            raise ValueError(f"within= takes a field and milliseconds, from 1 up; got {within}.")
+        return cls(table, query, tuple(ordered), bound, last is not None, named, view, False, window)
+
+    def filter_at(self, second: int) -> Mapping[str, Any]:
+        """The whole filter for a read whose time is `second`, since the epoch."""
+        if self.within is None:
+            return self.query
+        return {"$and": [self.query, self.within.condition(second)]}
 
     @property
     def sort_roots(self) -> frozenset[str]:

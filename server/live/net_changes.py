@@ -1,14 +1,15 @@
-"""What a group did to each document, all in all."""
+"""What some groups did to each document, all in all."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.shape import ObjectShape
+from schemas.wire.position import Time
 from server.feed.events import ChangeEvent, Group
 from server.live.held import Held, Unappliable
 
-__all__ = ["NetChange", "net_changes"]
+__all__ = ["NetChange", "NetChanges", "net_changes"]
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class NetChange:
     Attributes:
         collection: Where it is.
         id: Its ``_id``.
+        since: When it changed first.
         new: What it is now; None where it is gone, or where it is not `known`.
         known: Whether `new` tells what it is.
         roots: The top-level fields that updates changed; None after an insert, a replacement or a
@@ -27,10 +29,24 @@ class NetChange:
 
     collection: str
     id: Any
+    since: Time
     new: Held | None
     known: bool
     roots: set[str] | None
     inserted: bool
+
+
+@dataclass(slots=True)
+class NetChanges:
+    """What some groups did, all in all.
+
+    Attributes:
+        documents: By collection and id.
+        resets: Collections of which nothing is known any more, and since when.
+    """
+
+    documents: dict[tuple[str, Any], NetChange]
+    resets: dict[str, Time]
 
 
 def net_changes(
@@ -38,7 +54,7 @@ def net_changes(
     held: Callable[[str, Any], Held | None],
     shape: Callable[[str], ObjectShape | None],
     settled: Callable[[str, Any], bool],
-) -> tuple[dict[tuple[str, Any], NetChange], set[str]]:
+) -> NetChanges:
     """Fold the events of `groups` into one change for each document.
 
     Args:
@@ -46,45 +62,41 @@ def net_changes(
         held: The document as it was before, where it is held.
         shape: The shape of a collection's documents; None where nobody looks at it.
         settled: Whether `held` already gives the document as it is after all the groups.
-
-    Returns:
-        The changes by collection and id, and the collections that were reset.
     """
     changes: dict[tuple[str, Any], NetChange] = {}
-    reset: set[str] = set()
+    resets: dict[str, Time] = {}
     for group in groups:
         for event in group.events:
             table_shape = shape(event.collection)
             if table_shape is None:
                 continue
             if event.kind == "reset":
-                reset.add(event.collection)
+                resets.setdefault(event.collection, group.time)
                 continue
             key = (event.collection, event.id)
+            is_settled = settled(event.collection, event.id)
             change = changes.get(key)
             if change is None:
                 before = held(event.collection, event.id)
-                known = before is not None or settled(event.collection, event.id)
-                inserted = event.kind == "insert"
-                change = NetChange(event.collection, event.id, before, known, set(), inserted)
-                changes[key] = change
-            if settled(event.collection, event.id):
-                _note(change, event)
-            else:
+                change = changes[key] = NetChange(
+                    event.collection,
+                    event.id,
+                    group.time,
+                    before,
+                    before is not None or is_settled,
+                    set(),
+                    event.kind == "insert",
+                )
+            if event.kind != "update":
+                change.roots = None
+            elif change.roots is not None and event.changes is not None:
+                change.roots |= event.changes.roots()
+            if not is_settled:
                 _fold(change, event, table_shape)
-    return changes, reset
-
-
-def _note(change: NetChange, event: ChangeEvent) -> None:
-    """Remember which fields changed; the document itself is known already."""
-    if event.kind != "update" or change.roots is None:
-        change.roots = None
-    elif event.changes is not None:
-        change.roots |= event.changes.roots()
+    return NetChanges(changes, resets)
 
 
 def _fold(change: NetChange, event: ChangeEvent, shape: ObjectShape) -> None:
-    _note(change, event)
     if event.kind == "delete":
         change.new, change.known = None, True
     elif event.document is not None:

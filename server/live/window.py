@@ -1,10 +1,12 @@
 """A maintained find: the documents that match, in order, up to a limit and a little beyond.
 
-Pure: it is told what became of a document and answers with the operations of a patch.
+Pure: it is told what became of a document, and what time it is, and answers with the operations
+of a patch.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from heapq import heapify, heappop, heappush
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from server.live.find import Spec, model_of, thaw
 from server.live.held import Held, encode
 from server.live.matching import Matcher, compile_filter
 from server.live.ordering import Key, compile_sort
+from server.live.page import cursor_of
 from server.live.patching import diff
 from server.live.projection import to_json
 
@@ -44,6 +47,7 @@ class Window:
         matcher: The compiled filter.
         roots: The top-level fields on which membership and order depend.
         entry_roots: Those of them by which a document that is not held could come in.
+        second: The time, where the find has a sliding window; whoever moves it asks for what left.
         left: Ids of documents that were let go; whoever counts the holders empties it.
     """
 
@@ -51,9 +55,16 @@ class Window:
         self.spec = spec
         self.path = path
         self.matcher: Matcher = compile_filter(spec.query)
-        self.roots = self.matcher.roots | spec.sort_roots
-        self.entry_roots = self.matcher.roots if spec.limit is None else self.roots
+        filtered = self.matcher.roots
+        if spec.within is not None:
+            filtered |= {spec.within.field.partition(".")[0]}
+        self.roots = filtered | spec.sort_roots
+        self.entry_roots = filtered if spec.limit is None else self.roots
         self.left: list[Any] = []
+        self.second = 0
+        self._shown_roots = None if spec.fields is None else frozenset(spec.fields)
+        self._rows_path = path if spec.page is None else f"{path}/page"
+        self._departures: list[tuple[int, Any]] = []
         self._order = compile_sort(spec.sort)
         self._size = spec.limit if spec.limit is not None else limits.RESULT_DOCUMENTS_MAX
         self._complete = True
@@ -73,6 +84,7 @@ class Window:
             self._keys.append(key)
             self._rows.append(_Row(id_, held, self._show(held)))
             self._key_of[id_] = key
+            self._note_departure(id_, held)
         limit = self.read_limit
         self._complete = limit is None or len(self._rows) < limit
 
@@ -104,18 +116,20 @@ class Window:
     def _overfull(self) -> bool:
         return self.spec.limit is None and len(self._rows) > limits.RESULT_DOCUMENTS_MAX
 
-    def may_run_dry(self, leaving: int) -> bool:
-        """Whether the window could be dry after `leaving` of its documents left."""
-        return not self._complete and len(self._rows) - leaving < self._size
+    def may_run_dry(self, changes: int) -> bool:
+        """Whether the window could be dry after so many documents came, left or moved."""
+        if self.spec.limit is None:
+            return len(self._rows) + changes > limits.RESULT_DOCUMENTS_MAX
+        return not self._complete and len(self._rows) - changes < self._size
 
     def value(self) -> Any:
-        """What is shown: a list, or for a single document that or None."""
+        """What is shown: a list, for a single document that or None, for a page its list too."""
         shown = [row.shown for row in self._rows[: self._size]]
         if self.spec.single:
             return shown[0] if shown else None
         if self.spec.from_end:
             shown.reverse()
-        return shown
+        return shown if self.spec.page is None else {"page": shown, **self._page_end()}
 
     def encoded(self) -> bytes:
         """The JSON text of `value`, from texts that the documents keep."""
@@ -127,7 +141,24 @@ class Window:
             return texts[0] if texts else b"null"
         if self.spec.from_end:
             texts.reverse()
-        return b"[" + b",".join(texts) + b"]"
+        rows = b"[" + b",".join(texts) + b"]"
+        if self.spec.page is None:
+            return rows
+        return b'{"page":' + rows + b"," + encode(self._page_end())[1:]
+
+    def _page_end(self) -> dict[str, Any]:
+        """What a page says of what follows it."""
+        page = self.spec.page
+        assert page is not None
+        rows = self._rows[: self._size]
+        if page.until is None:
+            is_done = self._complete and len(self._rows) <= self._size
+            cursor = cursor_of(self.spec.sort, rows[-1].held.raw) if rows else page.after
+            return {"isDone": is_done, "continueCursor": cursor, "splitCursor": None}
+        split = None
+        if len(rows) > 2 * page.size:
+            split = cursor_of(self.spec.sort, rows[len(rows) // 2].held.raw)
+        return {"isDone": False, "continueCursor": page.until, "splitCursor": split}
 
     def _show(self, held: Held) -> Any:
         if self.spec.view is not None:
@@ -138,17 +169,73 @@ class Window:
 
     # --- what became of a document -------------------------------------------------------------
 
-    def change(self, id_: Any, new: Held | None) -> list[Operation]:
-        """The document `id_` is now `new`, or gone; gives what changes in `value`."""
+    def change(
+        self, id_: Any, new: Held | None, roots: Set[str] | None = None, *, accepted: bool = True
+    ) -> list[Operation]:
+        """The document `id_` is now `new`, or gone; gives what changes in `value`.
+
+        Args:
+            id_: Its id.
+            new: What it is now.
+            roots: The top-level fields that changed; None where it may be all of it.
+            accepted: What MongoDB says, where the matcher asks it.
+        """
+        if roots is not None and new is not None and self.roots.isdisjoint(roots):
+            key = self._key_of.get(id_)
+            return [] if key is None else self._rewrite(bisect_left(self._keys, key), new, roots)
         if self.spec.single:
             before = self.value()
-            self._move(id_, new)
+            self._move(id_, new, accepted)
             return diff(before, self.value(), self.path)
-        return self._move(id_, new)
+        if self.spec.page is None:
+            return self._move(id_, new, accepted)
+        end = self._page_end()
+        operations = self._move(id_, new, accepted)
+        return operations + diff(end, self._page_end(), self.path)
 
-    def _move(self, id_: Any, new: Held | None) -> list[Operation]:
+    def pass_time(self, second: int) -> list[Operation]:
+        """It is `second` now; documents that are too old leave."""
+        self.second = max(self.second, second)
+        operations: list[Operation] = []
+        while (departure := self.next_departure) is not None and departure <= self.second:
+            _, id_ = heappop(self._departures)
+            operations += self.change(id_, None)
+        return operations
+
+    @property
+    def next_departure(self) -> int | None:
+        """The second at which the next document leaves; None where no time is kept."""
+        while self._departures:
+            departure, id_ = self._departures[0]
+            held = self.held(id_)
+            if held is not None and self._departure(held) == departure:
+                return departure
+            heappop(self._departures)  # it left before, or stays longer
+        return None
+
+    def _departure(self, held: Held) -> int:
+        assert self.spec.within is not None
+        return self.spec.within.departure(held.raw)
+
+    def _note_departure(self, id_: Any, held: Held) -> None:
+        if self.spec.within is None:
+            return
+        heappush(self._departures, (self._departure(held), _Unordered(id_)))
+        if len(self._departures) > 2 * len(self._rows) + DEPARTURES_SPARE:
+            rows = [(self._departure(row.held), _Unordered(row.id)) for row in self._rows]
+            self._departures = rows
+            heapify(self._departures)
+
+    def _belongs(self, new: Held) -> bool:
+        if self.spec.within is not None and self._departure(new) <= self.second:
+            return False
+        return self.matcher.matches(new.raw)
+
+    def _move(self, id_: Any, new: Held | None, accepted: bool) -> list[Operation]:
         old_key = self._key_of.get(id_)
-        belongs = new is not None and self.matcher.matches(new.raw)
+        belongs = accepted and new is not None and self._belongs(new)
+        if belongs and new is not None:
+            self._note_departure(id_, new)
         if old_key is None:
             return self._enter(id_, new) if belongs and new is not None else []
         index = bisect_left(self._keys, old_key)
@@ -156,12 +243,16 @@ class Window:
             return self._leave(index)
         key = self._order(new.raw)
         if key == old_key:
-            return self._rewrite(index, new)
+            return self._rewrite(index, new, None)
         return self._shift(index, key, new)
 
-    def _rewrite(self, index: int, new: Held) -> list[Operation]:
+    def _rewrite(self, index: int, new: Held, roots: Set[str] | None) -> list[Operation]:
         row = self._rows[index]
-        before, row.held, row.shown = row.shown, new, self._show(new)
+        row.held = new
+        if roots is not None and self._shown_roots is not None and self.spec.view is None:
+            if self._shown_roots.isdisjoint(roots):
+                return []
+        before, row.shown = row.shown, self._show(new)
         if index >= self._size:
             return []
         return diff(before, row.shown, self._pointer(index, self._visible))
@@ -245,7 +336,9 @@ class Window:
 
     def _pointer(self, index: int, visible: int) -> str:
         """Where the row `index` is shown while `visible` rows are."""
-        return f"{self.path}/{visible - 1 - index if self.spec.from_end else index}"
+        if self.spec.single:
+            return self._rows_path
+        return f"{self._rows_path}/{visible - 1 - index if self.spec.from_end else index}"
 
     def _removed(self, index: int, visible: int) -> Operation:
         return {"op": "remove", "path": self._pointer(index, visible)}
