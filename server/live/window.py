@@ -15,7 +15,7 @@ from server.feed.events import identity
 from server.live.find import Spec, model_of, thaw
 from server.live.held import Held, encode
 from server.live.matching import Matcher, compile_filter
-from server.live.ordering import Key, compile_sort
+from server.live.ordering import Key, NotCompiled, compile_sort
 from server.live.patching import diff
 from server.live.projection import to_json
 
@@ -51,6 +51,8 @@ class Window:
         self.spec = spec
         self.path = path
         self.matcher: Matcher = compile_filter(spec.query)
+        if self.matcher.asks is not None:
+            raise NotCompiled(self.matcher.asks)
         self.roots = self.matcher.roots | spec.sort_roots
         self.entry_roots = self.matcher.roots if spec.limit is None else self.roots
         self.left: list[Any] = []
