@@ -159,9 +159,8 @@ class _Translation:
         letter = self._peek()
         if letter.lower() in _CLASSES and letter.isascii():
             self._at += 1
-            negation = "^" if letter.isupper() else ""
-            return f"(?-i:[{negation}{_CLASSES[letter.lower()]}])", 1, False
-        if letter in ("b", "B", "A", "z") and letter:
+            return self._named_class(letter), 1, False
+        if letter in ("b", "A", "z"):  # RE2's \B also sees the inside of a character
             self._at += 1
             self._refuse_repeat()
             return f"\\{letter}", 0, False
@@ -216,7 +215,7 @@ class _Translation:
         negated = self._peek() == "^"
         self._at += negated
         ranges: list[str] = []
-        caseless: list[str] = []
+        classes: list[str] = []
         first = True
         while self._peek() != "]" or first:
             first = False
@@ -227,23 +226,32 @@ class _Translation:
             ):
                 raise Untranslatable("it has a named class in it")
             letter = self._pattern[self._at + 1 : self._at + 2]
-            if self._peek() == "\\" and letter in ("d", "w", "s"):
+            if self._peek() == "\\" and letter.lower() in _CLASSES and letter.isascii():
                 self._at += 2
                 if self._peek() == "-" and self._pattern[self._at + 1 : self._at + 2] != "]":
                     raise Untranslatable("a range begins with a class")
-                caseless.append(_CLASSES[letter])
+                classes.append(letter)
                 continue
             ranges.append(self._range())
         self._at += 1
-        return self._joined(negated, ranges, caseless)
+        return self._joined(negated, ranges, classes)
 
-    def _joined(self, negated: bool, ranges: list[str], caseless: list[str]) -> str:
-        if not self._ignores_case or not caseless:
-            return f"[{'^' if negated else ''}{''.join(caseless)}{''.join(ranges)}]"
+    def _joined(self, negated: bool, ranges: list[str], classes: list[str]) -> str:
+        plain = all(letter.islower() for letter in classes) and not self._ignores_case
+        if plain or not classes:
+            inside = "".join(_CLASSES[letter] for letter in classes) + "".join(ranges)
+            return f"[{'^' if negated else ''}{inside}]"
         if negated:
-            raise Untranslatable("a class that ignores case excludes a class")
-        classes = f"(?-i:[{''.join(caseless)}])"
-        return f"(?:{classes}|[{''.join(ranges)}])" if ranges else classes
+            raise Untranslatable("a class excludes a class")
+        alternatives = [self._named_class(letter) for letter in classes]
+        if ranges:
+            alternatives.append(f"[{''.join(ranges)}]")
+        return f"(?:{'|'.join(alternatives)})"
+
+    def _named_class(self, letter: str) -> str:
+        r"""``\d``, ``\W`` and the like, of which PCRE does not ignore the case."""
+        negation = "^" if letter.isupper() else ""
+        return f"(?-i:[{negation}{_CLASSES[letter.lower()]}])"
 
     def _range(self) -> str:
         """One character of a class, or a range."""
