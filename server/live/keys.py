@@ -7,7 +7,7 @@ real mongod (tests/live/test_matching_oracle.py).
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -41,7 +41,7 @@ NULL_KEY: Final[Key] = (_NULL,)
 NAN_KEY: Final[Key] = (_NUMBER, 0)
 MAX_KEY: Final[Key] = (_MAX,)
 
-_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FLAG_OF = {
     re.IGNORECASE: "i",
@@ -71,8 +71,8 @@ def bson_key(value: Any) -> Key:
     if isinstance(value, float):
         return NAN_KEY if math.isnan(value) else (_NUMBER, 1, value)
     if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (_DATE, (aware - _EPOCH) // _MILLISECOND)
+        since = (value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH
+        return (_DATE, since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
     if isinstance(value, ObjectId):
         return (_OBJECT_ID, value.binary)
     if isinstance(value, Mapping):

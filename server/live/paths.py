@@ -1,6 +1,6 @@
 """Dotted paths through stored documents, as a filter of MongoDB's walks them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from bson import DBRef
@@ -59,8 +59,12 @@ def _enter(items: list[Any], steps: Sequence[str], found: list[Any]) -> None:
             found.append(Unexpanded(inner))
     for item in items:
         document = as_document(item)
-        if document is not None:
+        if document is None:
+            continue
+        if rest:
             found += leaves(document, steps)
+        else:
+            found.append(document.get(steps[0], MISSING))
 
 
 def index_of(step: str, length: int) -> int | None:
@@ -78,8 +82,8 @@ def as_items(value: Any) -> list[Any] | None:
     return value.chunks() if isinstance(value, ChunkText) else None
 
 
-def as_document(value: Any) -> Mapping[str, Any] | None:
-    """A stored document as a mapping, or None; PyMongo turns some into references."""
-    if isinstance(value, Mapping):
-        return cast("Mapping[str, Any]", value)
+def as_document(value: Any) -> dict[str, Any] | None:
+    """A stored document, or None; PyMongo turns some into references."""
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value)
     return value.as_doc() if isinstance(value, DBRef) else None

@@ -124,7 +124,7 @@ def kept_failures() -> list[Path]:
 
 
 def load_failure(path: Path) -> Case:
-    return cast("Case", json_util.loads(path.read_text(), JSON))
+    return cast("Case", json_util.loads(path.read_text(), json_options=JSON))
 
 
 def shrunk(case: Case, fails: Callable[[Case], bool]) -> Case:

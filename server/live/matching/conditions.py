@@ -59,7 +59,7 @@ def _clause(name: str, operand: Any, nested: bool) -> Check:
             return _path(name, operand)
 
 
-def _branches(name: str, operand: Any) -> list[Mapping[str, Any]]:
+def _branches(name: str, operand: Any) -> list[dict[str, Any]]:
     branches = cast("list[Any]", operand) if isinstance(operand, list) else []
     documents = [one for one in map(as_document, branches) if one is not None]
     if not documents or len(documents) != len(branches):

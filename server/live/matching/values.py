@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from bson import Decimal128
+from bson import Decimal128, Int64, ObjectId
 
 from server.live.keys import MAX_KEY, MIN_KEY, NAN_KEY, NULL_KEY, bson_key
 from server.live.matching.checks import Check, any_of
@@ -17,6 +17,9 @@ from server.live.paths import MISSING, as_items
 __all__ = ["compared", "equal", "has_size", "integer_of", "modulo", "one_of", "present"]
 
 INT64_MIN: Final = -(2**63)
+
+_NUMBERS: Final[frozenset[type]] = frozenset([int, float, Int64])
+_PLAIN: Final[frozenset[type]] = frozenset([str, bool, ObjectId])
 
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "$gt": operator.gt,
@@ -33,10 +36,14 @@ def present(value: Any) -> bool:
 
 def equal(operand: Any) -> Check:
     """``$eq``: a regular expression is a value here like any other."""
-    if operand.__class__ is str:
-        return Check(lambda value: value.__class__ is str and value == operand)
-    wanted = bson_key(operand)
-    return Check(lambda value: bson_key(value) == wanted)
+    wanted, kinds = bson_key(operand), _plain_kinds(operand)
+    if not kinds:
+        return Check(lambda value: bson_key(value) == wanted)
+
+    def holds(value: Any) -> bool:
+        return value == operand if value.__class__ in kinds else bson_key(value) == wanted
+
+    return Check(holds)
 
 
 def one_of(operands: Sequence[Any]) -> Check:
@@ -69,28 +76,23 @@ def compared(name: str, operand: Any) -> Check:
     if bound in (MIN_KEY, MAX_KEY):  # everything is on one side of them, a missing value too
         beyond = name in ({"$gt", "$gte"} if bound == MIN_KEY else {"$lt", "$lte"})
         return Check(lambda value: or_equal if bson_key(value) == bound else beyond)
-    compare, rank = _COMPARISONS[name], bound[0]
+    compare, rank, kinds = _COMPARISONS[name], bound[0], _plain_kinds(operand)
 
     def holds(value: Any) -> bool:
+        if value.__class__ in kinds:
+            return compare(value, operand)
         key = bson_key(value)
         return key[0] == rank and key != NAN_KEY and compare(key, bound)
 
-    kinds = _plain_kinds(operand)
-    if not kinds:
-        return Check(holds)
-
-    def holds_quickly(value: Any) -> bool:
-        return compare(value, operand) if value.__class__ in kinds else holds(value)
-
-    return Check(holds_quickly)
+    return Check(holds)
 
 
 def _plain_kinds(operand: Any) -> frozenset[type]:
-    """The classes whose values Python compares to `operand` as MongoDB does."""
+    """The classes whose values Python compares to `operand` as MongoDB does, without keys."""
     kind: type = operand.__class__
-    if kind is str:
-        return frozenset([str])
-    return frozenset([int, float]) if kind is int or kind is float else frozenset()
+    if kind in _NUMBERS:
+        return _NUMBERS if bson_key(operand) != NAN_KEY else frozenset()
+    return frozenset([kind]) if kind in _PLAIN else frozenset()
 
 
 def has_size(operand: Any) -> Check:
