@@ -63,6 +63,8 @@ LOG_ENTRIES_MAX: Final = 4_096
 """A live query's log of patches, counted."""
 WINDOW_BUFFER: Final = 20
 """Documents held beyond a limit, so that a removal seldom asks the database."""
+REGEX_BYTES_MAX: Final = 1 << 20
+"""What one compiled regular expression may take. More: MongoDB is asked in its stead."""
 
 # --- sync streams -----------------------------------------------------------------------------
 GRACE_SECONDS: Final = 0.020

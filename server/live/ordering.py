@@ -1,31 +1,18 @@
-"""MongoDB's order over values, as keys that Python can compare.
+"""A sort of MongoDB's language, compiled to keys that order documents as MongoDB orders them.
 
-Source: the MongoDB manual, "Comparison/Sort Order"; the behaviour of 6.0 was checked against a
-real mongod (tests/live/test_matching_oracle.py).
+Where a path leads through an array a document has a key for each element, and is placed by the
+least of them.
+
+Source: MongoDB's index keys, of which its sort keys are the least; checked against a real mongod
+by tests/live/test_matching_oracle.py.
 """
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
-from uuid import UUID
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from bson import (
-    Binary,
-    Code,
-    DatetimeMS,
-    DBRef,
-    Decimal128,
-    MaxKey,
-    MinKey,
-    ObjectId,
-    Regex,
-    Timestamp,
-)
-
-from server.live.paths import MISSING, sort_leaves
-from server.live.text import ChunkText
+from server.live.keys import NAN_KEY, NULL_KEY, UNDEFINED_KEY, Key, bson_key
+from server.live.paths import MISSING, as_document, as_items, index_of
 
 __all__ = [
     "NAN_KEY",
@@ -38,79 +25,10 @@ __all__ = [
     "total_sort",
 ]
 
-Key = tuple[Any, ...]
-"""Two keys compare as MongoDB compares the values; equal keys are equal values."""
-
 Sort = Sequence[tuple[str, int]]
 
-_MIN, _UNDEFINED, _NULL, _NUMBER, _STRING, _OBJECT, _ARRAY, _BINARY = range(-1, 7)
-_OBJECT_ID, _BOOLEAN, _DATE, _TIMESTAMP, _REGEX, _CODE, _MAX = range(7, 14)
-
-_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
-
-UNDEFINED_KEY: Key = (_UNDEFINED,)
-NAN_KEY: Key = (_NUMBER, 0)
-
-
-def bson_key(value: Any) -> Key:
-    """The key of one value. A missing value orders, and equals, as null."""
-    kind = cast("object", value).__class__
-    if kind is str:
-        return (_STRING, value)
-    if value is None or value is MISSING:
-        return (_NULL,)
-    if kind is bool:
-        return (_BOOLEAN, value)
-    if isinstance(value, int):
-        return (_NUMBER, 1, value)
-    if isinstance(value, float):
-        return NAN_KEY if math.isnan(value) else (_NUMBER, 1, value)
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (_DATE, round((aware - _EPOCH) / _MILLISECOND))
-    if isinstance(value, ObjectId):
-        return (_OBJECT_ID, value.binary)
-    if isinstance(value, DBRef):
-        return bson_key(value.as_doc())
-    if isinstance(value, Mapping):
-        return (_OBJECT, tuple(_field_key(str(k), v) for k, v in value.items()))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, ChunkText):
-        value = value.chunks()
-    if isinstance(value, list | tuple):
-        return (_ARRAY, tuple(_field_key("", item) for item in value))  # pyright: ignore[reportUnknownVariableType]
-    return _rare_key(value)
-
-
-def _field_key(name: str, value: Any) -> Key:
-    key = bson_key(value)
-    return (key[0], name, key)
-
-
-def _rare_key(value: Any) -> Key:
-    match value:
-        case DatetimeMS():
-            return (_DATE, int(value))
-        case Decimal128():
-            number = value.to_decimal()
-            return NAN_KEY if number.is_nan() else (_NUMBER, 1, number)
-        case UUID():
-            return (_BINARY, 16, 4, value.bytes)
-        case Binary():
-            return (_BINARY, len(value), value.subtype, bytes(value))
-        case bytes():
-            return (_BINARY, len(value), 0, value)
-        case Timestamp():
-            return (_TIMESTAMP, value.time, value.inc)
-        case Code():
-            return (_CODE, str(value), bson_key(value.scope))
-        case Regex() | re.Pattern():
-            return (_REGEX, str(value.pattern), int(value.flags))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        case MinKey():
-            return (_MIN,)
-        case MaxKey():
-            return (_MAX,)
-        case _:
-            raise TypeError(f"{type(value).__name__} is not a BSON value.")
+Order = Callable[[Mapping[str, Any]], Key]
+"""From a stored document to its sort key."""
 
 
 class NotCompiled(Exception):
@@ -134,10 +52,6 @@ class _Reversed:
     __hash__ = None  # type: ignore[assignment]  # compared, never a key
 
 
-Order = Callable[[Mapping[str, Any]], Key]
-"""From a stored document to its sort key."""
-
-
 def total_sort(sort: Sort) -> list[tuple[str, int]]:
     """`sort` with ``_id`` at its end, so that no two documents are equal in it."""
     fields = list(sort)
@@ -150,38 +64,118 @@ def total_sort(sort: Sort) -> list[tuple[str, int]]:
 def compile_sort(sort: Sort) -> Order:
     """A function that gives each document's key under `sort`, which must be total.
 
+    Of a document that MongoDB refuses to sort (two arrays side by side, or an array and documents
+    in it that both have a field named by its index) it gives some key.
+
     Raises:
-        NotCompiled: A path counts into an array.
+        NotCompiled: A path is one that only MongoDB can follow.
     """
-    parts = [(path, tuple(path.split(".")), direction) for path, direction in sort]
-    if any(step.isdigit() for _, steps, _ in parts for step in steps):
-        raise NotCompiled("a sort path with a number in it is judged by MongoDB")
+    if any("" in path.split(".") for path, _ in sort):
+        raise NotCompiled("a sort path with an empty step in it is judged by MongoDB")
+    paths = [tuple(path.split(".")) for path, _ in sort]
+    simple = all(len(steps) == 1 for steps in paths)
+    names = [(path, direction > 0) for path, direction in sort]
 
-    def key(document: Mapping[str, Any]) -> Key:
-        out: list[Any] = []
-        for path, steps, direction in parts:
-            value = document.get(path, MISSING) if len(steps) == 1 else None
-            if len(steps) == 1 and not isinstance(value, list | ChunkText):
-                one = bson_key(value)
-            else:
-                one = _array_aware_key(document, steps, direction)
-            out.append(one if direction > 0 else _Reversed(one))
-        return tuple(out)
+    def directed(keys: Sequence[Key]) -> Key:
+        return tuple(
+            key if ascending else _Reversed(key)
+            for key, (_, ascending) in zip(keys, names, strict=True)
+        )
 
-    return key
+    def least(document: Mapping[str, Any]) -> Key:
+        places = [_follow(document, steps) for steps in paths]
+        return min(map(directed, _index_keys(places)))
+
+    if not simple:
+        return least
+
+    def order(document: Mapping[str, Any]) -> Key:
+        found: list[Any] = []
+        for name, ascending in names:
+            value = document.get(name, MISSING)
+            if as_items(value) is not None:
+                return least(document)
+            key = bson_key(value)
+            found.append(key if ascending else _Reversed(key))
+        return tuple(found)
+
+    return order
 
 
-def _array_aware_key(document: Mapping[str, Any], steps: tuple[str, ...], direction: int) -> Key:
-    """An array sorts by its least element when ascending, by its greatest when descending."""
-    keys: list[Key] = []
-    for value in sort_leaves(document, steps):
-        items = value.chunks() if isinstance(value, ChunkText) else value
-        if isinstance(items, list):
-            keys.extend(bson_key(item) for item in items)  # pyright: ignore[reportUnknownVariableType]
-            if not items:
-                keys.append(UNDEFINED_KEY)
-        else:
-            keys.append(bson_key(items))
-    if not keys:
-        return bson_key(None)
-    return min(keys) if direction > 0 else max(keys)
+_Steps = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far a path led.
+
+    Attributes:
+        value: What is there.
+        open: Whether it is an array that has yet to be gone through.
+        rest: The steps that lead on from an open array.
+        whole: Whether the open array was named by its index, and so stays one value.
+    """
+
+    value: Any
+    open: bool = False
+    rest: _Steps = ()
+    whole: bool = False
+
+
+def _follow(value: Any, steps: _Steps) -> _Place:
+    """Along the steps as far as there is no array."""
+    while steps:
+        document = as_document(value)
+        if document is None:
+            return _Place(value, True, steps) if as_items(value) is not None else _Place(MISSING)
+        value, steps = document.get(steps[0], MISSING), steps[1:]
+    return _Place(value, as_items(value) is not None)
+
+
+def _index_keys(places: Sequence[_Place]) -> Iterator[list[Key]]:
+    """The keys that an index over the paths has: one for each element of an array on the way."""
+    through = [place for place in places if place.open]
+    if not through:
+        yield [bson_key(place.value) for place in places]
+        return
+    array = through[0].value
+    items = as_items(array) or []
+    if not items:
+        yield [_key_in_nothing(place) for place in places]
+        return
+    whole = any(place.whole for place in through)
+    named = [_named(place, items) for place in places]
+    for item in items:
+        yield from _index_keys(
+            [
+                _in_element(place, item, by_index, array if whole else item)
+                for place, by_index in zip(places, named, strict=True)
+            ]
+        )
+
+
+def _key_in_nothing(place: _Place) -> Key:
+    if not place.open:
+        return bson_key(place.value)
+    return NULL_KEY if place.rest else UNDEFINED_KEY
+
+
+def _named(place: _Place, items: list[Any]) -> _Place | None:
+    """Where a path leads that names one of the elements."""
+    index = index_of(place.rest[0], len(items)) if place.rest else None
+    if index is None:
+        return None
+    found = _follow(items[index], place.rest[1:])
+    return replace(found, whole=as_items(items[index]) is not None)
+
+
+def _in_element(place: _Place, item: Any, named: _Place | None, value: Any) -> _Place:
+    """Where a path leads in one element of an array; `value` stands for the element itself."""
+    if not place.open:
+        return place
+    if not place.rest:
+        return _Place(value)
+    document = as_document(item)
+    if named is not None and (document is None or place.rest[0] not in document):
+        return named
+    return _Place(MISSING) if document is None else _follow(document, place.rest)

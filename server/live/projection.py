@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
-from bson import DatetimeMS, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import DatetimeMS, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from pydantic import BaseModel
 
 from schemas.document import Document
@@ -153,6 +153,8 @@ def _rare_json(value: Any) -> Any:
             return f"/{value.pattern}/"  # pyright: ignore[reportUnknownMemberType]
         case MinKey() | MaxKey():
             return None
+        case DBRef():
+            return to_json(value.as_doc())
         case Sequence() | set() | frozenset():
             return [to_json(item) for item in cast("Sequence[Any]", value)]
         case Find() | Get():

@@ -4,17 +4,59 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bson import Binary, Decimal128, Int64, ObjectId, Timestamp
+from bson import (
+    Binary,
+    Code,
+    DatetimeMS,
+    DBRef,
+    Decimal128,
+    Int64,
+    MaxKey,
+    MinKey,
+    ObjectId,
+    Regex,
+    Timestamp,
+)
 
 FIELDS = ("a", "b", "c")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
-SCALARS: list[Any] = [
-    None, True, False, 0, 1, 2, -1, 1.5, 2.0, -0.0, float("nan"), float("inf"), Int64(2**53 + 1),
-    2**31, Decimal128("1.5"), Decimal128("NaN"), Decimal128("2"), "", "a", "b", "aa", "é", "z",
-    "A", EPOCH, EPOCH + timedelta(days=1), ObjectId("6" * 24), ObjectId("7" * 24), b"", b"ab",
-    Binary(b"ab", 5), Timestamp(5, 1), Timestamp(5, 2),
+PLAIN: list[Any] = [
+    None, True, False, 0, 1, 2, -1, 1.5, 2.0, "", "a", "b", "aa", "z", "A", EPOCH,
+    EPOCH + timedelta(days=1), ObjectId("6" * 24),
 ]  # fmt: skip
+"""Values that meet one another often."""
+
+RARE: list[Any] = [
+    3, 5, -3, -0.0, 0.1, -1.5, float("nan"), float("inf"), float("-inf"), 1e300, 2.0**63,
+    Int64(1), Int64(2**53 + 1), Int64(2**63 - 1), Int64(-(2**63)), 2.0**53, 2**31 - 1,
+    Decimal128("1.5"), Decimal128("NaN"), Decimal128("-NaN"), Decimal128("2"), Decimal128("2.00"),
+    Decimal128("0.1"), Decimal128("-0"), Decimal128("Infinity"), Decimal128("1E+6111"),
+    Decimal128("1E-6176"), Decimal128("9007199254740993"), "é", "É", "a\nb", "a\n", "\n", "x\0y",
+    "ſ", "😀", "\uffff", "k", "K", "foo.bar", "Foo bar", EPOCH - timedelta(days=40_000),
+    EPOCH + timedelta(milliseconds=1), DatetimeMS(2**62), DatetimeMS(-(2**62)),
+    ObjectId("7" * 24), b"", b"ab", b"\x03", Binary(b"ab", 5), Binary(b"ab", 2), Binary(b"z", 128),
+    Binary(bytes(range(16)), 4), Timestamp(5, 1), Timestamp(5, 2), Timestamp(2**32 - 1, 0),
+    Regex("a", ""), Regex("a", "i"), Regex("^a", "im"), Code("f"), Code("f", {}),
+    Code("f", {"a": 1}), Code("g"), MinKey(), MaxKey(), DBRef("c", 1), DBRef("c", 1, "d"),
+    {"$ref": "c", "$id": 2}, [], {},
+]  # fmt: skip
+
+SCALARS = PLAIN * 4 + RARE
+
+PATTERNS = (
+    "a", "^a", "a$", "^a$", "A", "^[a-c]", "[^a]", ".", "^.$", "a.b", "a|z", "(a|b)+$", "\\d",
+    "\\w+", "\\s", "\\bfoo", "foo\\.bar", "o{2}", "^a?$", "é", "k", "", "^", "$", "^$", "a\\z",
+    "\\Aa", "[\\w.]+r$", "x.y", " a # b", "(?i)FOO", "\\x41", "[\\x{e9}]", "\\S", "\\W",
+    "(?:f|F)oo", "a*?b", "(?=a)", "(a)\\1", "a++", "[[:alpha:]]", "\\p{L}", "^b", "b$",
+)  # fmt: skip
+
+TYPES = (
+    "double", "string", "object", "array", "binData", "objectId", "bool", "date", "null", "regex",
+    "javascript", "javascriptWithScope", "int", "timestamp", "long", "decimal", "minKey", "maxKey",
+    "number", "undefined", "symbol", "dbPointer", 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 13, 15, 16, 17,
+    18, 19, -1, 127, 2.0, Int64(16),
+)  # fmt: skip
 
 
 def value(rng: random.Random, depth: int = 2) -> Any:
@@ -24,77 +66,131 @@ def value(rng: random.Random, depth: int = 2) -> Any:
         return rng.choice(SCALARS)
     if kind < 0.85:
         return [value(rng, depth - 1) for _ in range(rng.randrange(4))]
-    return {
-        name: value(rng, depth - 1) for name in rng.sample(FIELDS, rng.randrange(len(FIELDS) + 1))
-    }
+    names = rng.sample((*FIELDS, "0"), rng.randrange(len(FIELDS) + 1))
+    return {name: value(rng, depth - 1) for name in names}
 
 
 def document(rng: random.Random, id_: Any) -> dict[str, Any]:
     """A document with some of the fields."""
     names = rng.sample(FIELDS, rng.randrange(len(FIELDS) + 1))
-    return {"_id": id_, **{name: value(rng) for name in names}}
+    return {"_id": id_, **{name: value(rng, 3) for name in names}}
 
 
 def path(rng: random.Random) -> str:
-    """A path of one to three steps; some are numbers."""
+    """A path of one to four steps; some are numbers."""
     steps = [rng.choice(FIELDS)]
-    while len(steps) < 3 and rng.random() < 0.4:
-        steps.append(rng.choice((*FIELDS, "0", "1")))
+    while len(steps) < 4 and rng.random() < 0.4:
+        steps.append(rng.choice((*FIELDS, "0", "1", "0", "00", "$id")))
     return ".".join(steps)
 
 
 def query(rng: random.Random, depth: int = 2) -> dict[str, Any]:
-    """A filter that MongoDB accepts."""
+    """A filter, as a rule one that MongoDB accepts."""
     if depth and rng.random() < 0.3:
         name = rng.choice(("$and", "$or", "$nor"))
         return {name: [query(rng, depth - 1) for _ in range(rng.randrange(1, 4))]}
-    return {path(rng): condition(rng, depth) for _ in range(rng.randrange(1, 3))}
+    clauses = {path(rng): condition(rng, depth) for _ in range(rng.randrange(1, 3))}
+    if rng.random() < 0.05:
+        clauses["$expr"] = {
+            rng.choice(("$eq", "$gt", "$lt")): ["$a", rng.choice(("$b", 1, "$c.a"))]
+        }
+    if rng.random() < 0.03:
+        clauses["$jsonSchema"] = {"required": [rng.choice(FIELDS)]}
+    if rng.random() < 0.03:
+        clauses["$comment"] = "why"
+    return clauses
 
 
 def condition(rng: random.Random, depth: int) -> Any:
     """A literal or operators."""
-    if rng.random() < 0.3:
+    kind = rng.random()
+    if kind < 0.25:
         return value(rng, 1)
-    return dict(operator(rng, depth) for _ in range(rng.randrange(1, 3)))
+    if kind < 0.3:
+        return regex(rng)
+    conditions = dict(operator(rng, depth) for _ in range(rng.randrange(1, 3)))
+    if "$regex" in conditions and isinstance(conditions["$regex"], str) and rng.random() < 0.6:
+        conditions["$options"] = options(rng)
+    return conditions
+
+
+def options(rng: random.Random) -> str:
+    return "".join(rng.sample("imsx", rng.choice((0, 1, 1, 2))))
+
+
+def regex(rng: random.Random) -> Any:
+    return Regex(rng.choice(PATTERNS), options(rng))
+
+
+def literal(rng: random.Random, depth: int = 1) -> Any:
+    """A value where a regular expression would match."""
+    return regex(rng) if rng.random() < 0.07 else value(rng, depth)
 
 
 def operator(rng: random.Random, depth: int) -> tuple[str, Any]:
     """One operator and its operand."""
-    match rng.randrange(11):
+    match rng.randrange(17):
         case 0:
             return "$eq", value(rng, 1)
         case 1:
             return "$ne", value(rng, 1)
-        case 2 | 3:
+        case 2 | 3 | 4:
             return rng.choice(("$gt", "$gte", "$lt", "$lte")), value(rng, 1)
-        case 4:
-            return "$in", [value(rng, 1) for _ in range(rng.randrange(4))]
         case 5:
-            return "$nin", [value(rng, 1) for _ in range(rng.randrange(4))]
+            return "$in", [literal(rng) for _ in range(rng.randrange(4))]
         case 6:
-            return "$exists", rng.choice((True, False))
+            return "$nin", [literal(rng) for _ in range(rng.randrange(4))]
         case 7:
-            return "$size", rng.randrange(3)
+            return "$exists", rng.choice((True, False, 1, 0, "", None))
         case 8:
-            return "$all", [value(rng, 1) for _ in range(rng.randrange(3))]
-        case 9 if depth:
-            inner = dict(operator(rng, 0) for _ in range(rng.randrange(1, 3)))
-            return "$not", inner
+            return "$size", rng.choice((0, 1, 2, 1.0, Int64(2)))
+        case 9:
+            return "$all", all_members(rng, depth)
         case 10 if depth:
+            inner = dict(operator(rng, depth - 1) for _ in range(rng.randrange(1, 3)))
+            return "$not", regex(rng) if rng.random() < 0.2 else inner
+        case 11 | 12 if depth:
             if rng.random() < 0.5:
-                return "$elemMatch", query(rng, 0)
-            return "$elemMatch", dict([operator(rng, 0)])
+                return "$elemMatch", query(rng, depth - 1)
+            return "$elemMatch", dict(operator(rng, depth - 1) for _ in range(rng.randrange(1, 3)))
+        case 13:
+            if rng.random() < 0.5:
+                return "$type", rng.choice(TYPES)
+            return "$type", rng.sample(TYPES, rng.randrange(1, 4))
+        case 14:
+            return "$regex", rng.choice(PATTERNS) if rng.random() < 0.8 else regex(rng)
+        case 15:
+            name = rng.choice(("$bitsAllSet", "$bitsAnySet", "$bitsAllClear", "$bitsAnyClear"))
+            masks = (
+                0,
+                1,
+                3,
+                2**40,
+                1.0,
+                [],
+                [0],
+                [1, 2],
+                [63],
+                [64, 200],
+                b"\x01",
+                Binary(b"\x03\0", 2),
+            )
+            return name, rng.choice(masks)
         case _:
-            return "$mod", [rng.choice((2, 3, -2)), rng.choice((0, 1))]
+            divisor = rng.choice((2, 3, -2, 2.5, Int64(7), Decimal128("2.9")))
+            return "$mod", [divisor, rng.choice((0, 1, -1, 1.5))]
+
+
+def all_members(rng: random.Random, depth: int) -> list[Any]:
+    if depth and rng.random() < 0.2:
+        return [{"$elemMatch": query(rng, 0)} for _ in range(rng.randrange(1, 3))]
+    return [literal(rng) for _ in range(rng.randrange(3))]
 
 
 def sort(rng: random.Random) -> list[tuple[str, int]]:
     """A total order."""
-    names = rng.sample((*FIELDS, "a.b", "b.0", "c.a"), rng.randrange(1, 4))
-    roots: dict[str, str] = {}
-    for name in names:  # MongoDB refuses to sort by two parallel arrays; one root at a time is safe
-        roots.setdefault(name.partition(".")[0], name)
-    return [(name, rng.choice((1, -1))) for name in roots.values()] + [("_id", 1)]
+    paths = dict.fromkeys(path(rng) for _ in range(rng.randrange(1, 4)))
+    return [(name, rng.choice((1, -1))) for name in paths] + [("_id", 1)]
 
 
 def update(rng: random.Random) -> dict[str, Any] | list[dict[str, Any]]:

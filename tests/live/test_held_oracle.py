@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import pytest
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
@@ -43,7 +43,8 @@ async def test_a_held_document_equals_the_stored_one_after_every_update(
     print(f"HEADWATER_SEED={SEED}")
     rng = random.Random(SEED)
     shape = shape_of(Anything)
-    codec = CodecOptions[dict[str, Any]](tz_aware=True)
+    auto = DatetimeConversion.DATETIME_AUTO
+    codec = CodecOptions[dict[str, Any]](tz_aware=True, datetime_conversion=auto)
     async with AsyncMongoClient[dict[str, Any]](mongo_uri, w="majority") as client:
         database = client.get_database("held_oracle", codec)
         await database.drop_collection("anything")

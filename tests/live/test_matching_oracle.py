@@ -2,97 +2,126 @@
 
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import AsyncMongoClient
-from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import OperationFailure
 
-from server.live.matching import compile_filter
-from server.live.ordering import NotCompiled, compile_sort
+from server.live.keys import Key, bson_key
+from server.live.matching import Matcher, NotCompiled, compile_filter
+from server.live.paths import as_items, leaves
+from server.live.text import ChunkText
 from tests.live import random_documents
+from tests.live.oracle import Oracle, kept_failures, load_failure
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261122"))
-FILTERS = 20_000 if os.environ.get("HEADWATER_FUZZ") else 1_500
-SORTS = 2_000 if os.environ.get("HEADWATER_FUZZ") else 150
-
-Documents = tuple[AsyncCollection[dict[str, Any]], list[dict[str, Any]]]
+FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
+ROUNDS = 60 if FUZZ else 3
+FILTERS = 1_000
+SORTS = 150
+DOCUMENTS = 250
 
 
 @pytest.fixture(scope="module")
-async def documents(mongo_uri: str) -> AsyncIterator[Documents]:
-    """A few hundred random documents, in MongoDB and as it gives them back."""
+def oracle(mongo_uri: str) -> Iterator[Oracle]:
     print(f"HEADWATER_SEED={SEED}")
-    rng = random.Random(SEED)
-    async with AsyncMongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
-        collection = client["matching_oracle"]["documents"]
-        await collection.drop()
-        await collection.insert_many(
-            [random_documents.document(rng, number) for number in range(400)]
-        )
-        yield collection, await collection.find().to_list()
-        await client.drop_database("matching_oracle")
+    judge = Oracle(mongo_uri, "matching_oracle")
+    yield judge
+    judge.close()
 
 
 @pytest.mark.fuzz
-async def test_a_compiled_filter_matches_what_mongodb_matches(documents: Documents) -> None:
-    collection, held = documents
-    rng = random.Random(SEED + 1)
-    compiled = 0
+@pytest.mark.parametrize("path", kept_failures(), ids=lambda path: path.stem)
+def test_what_once_failed_fails_no_more(oracle: Oracle, path: Path) -> None:
+    assert oracle.fault(load_failure(path)) is None
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_a_compiled_filter_matches_what_mongodb_matches(oracle: Oracle, round_: int) -> None:
+    rng = random.Random(SEED + round_)
+    held = oracle.hold([random_documents.document(rng, number) for number in range(DOCUMENTS)])
+    compiled = asked = 0
     for _ in range(FILTERS):
         query = random_documents.query(rng)
-        try:
-            matcher = compile_filter(query)
-        except NotCompiled:
-            continue
-        try:
-            wanted = {d["_id"] for d in await collection.find(query, {"_id": 1}).to_list()}
-        except OperationFailure:
-            continue  # MongoDB does not accept it either
-        compiled += 1
-        found = {d["_id"] for d in held if matcher.matches(d)}
-        odd = sorted(found ^ wanted)[:3]
-        assert found == wanted, (SEED, query, [d for d in held if d["_id"] in odd], found - wanted)
-    assert compiled > FILTERS // 2
+        fault = oracle.filter_fault(query, held)
+        assert fault is None, (SEED, oracle.report({"documents": held, "filter": query}))
+        matcher = compiled_or_none(query)
+        compiled += matcher is not None
+        asked += matcher is not None and matcher.asks is not None
+    assert compiled > FILTERS * 0.8, "the sample compares too little"
+    assert asked < FILTERS * 0.4, "too much is left to MongoDB"
 
 
 @pytest.mark.fuzz
-async def test_every_match_satisfies_the_equality_terms(documents: Documents) -> None:
-    from server.live.router import _keys_at  # pyright: ignore[reportPrivateUsage]
-
-    _, held = documents
-    rng = random.Random(SEED + 2)
-    for _ in range(FILTERS):
-        query = random_documents.query(rng)
-        try:
-            matcher = compile_filter(query)
-        except NotCompiled:
-            continue
-        for document in held:
-            if matcher.matches(document):
-                for path, keys in matcher.equalities.items():
-                    assert not keys.isdisjoint(_keys_at(document, path)), (query, document, path)
-
-
-@pytest.mark.fuzz
-async def test_documents_order_as_mongodb_orders_them(documents: Documents) -> None:
-    collection, held = documents
-    rng = random.Random(SEED + 3)
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_documents_order_as_mongodb_orders_them(oracle: Oracle, round_: int) -> None:
+    rng = random.Random(SEED + 1_000 + round_)
+    held = oracle.hold([random_documents.document(rng, number) for number in range(DOCUMENTS)])
     compared = 0
     for _ in range(SORTS):
         sort = random_documents.sort(rng)
-        try:
-            wanted = [d["_id"] for d in await collection.find({}, {"_id": 1}).sort(sort).to_list()]
-        except OperationFailure:
-            continue  # parallel arrays
-        try:
-            order = compile_sort(sort)
-        except NotCompiled:
-            continue
-        compared += 1
-        found = [d["_id"] for d in sorted(held, key=order)]
-        odd = [(held[a], held[b]) for a, b in zip(found, wanted, strict=True) if a != b]
-        assert not odd, (SEED, sort, odd[0])
+        some = rng.sample(held, 25)  # of many documents some would have parallel arrays
+        compared += oracle.sorted(sort, [document["_id"] for document in some]) is not None
+        fault = oracle.sort_fault(sort, some)
+        assert fault is None, (SEED, oracle.report({"documents": some, "sort": sort}))
     assert compared > SORTS // 8
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_every_match_satisfies_the_terms(round_: int) -> None:
+    rng = random.Random(SEED + 2_000 + round_)
+    documents = [random_documents.document(rng, number) for number in range(DOCUMENTS)]
+    terms = 0
+    for _ in range(FILTERS):
+        query = random_documents.query(rng)
+        matcher = compiled_or_none(query)
+        if matcher is None or not (matcher.equalities or matcher.ranges):
+            continue
+        for document in documents:
+            if matcher.matches(document):
+                terms += 1
+                assert_terms(matcher, document, query)
+    assert terms > FILTERS // 3
+
+
+def assert_terms(matcher: Matcher, document: Mapping[str, Any], query: Any) -> None:
+    for path, keys in matcher.equalities.items():
+        assert not keys.isdisjoint(keys_at(document, path)), (SEED, query, document, path)
+    for path, bounds in matcher.ranges.items():
+        reached = keys_at(document, path)
+        if bounds.low is not None:
+            assert bounds.low <= max(reached), (SEED, query, document, path)
+        if bounds.high is not None:
+            assert min(reached) <= bounds.high, (SEED, query, document, path)
+
+
+def keys_at(document: Mapping[str, Any], path: str) -> set[Key]:
+    """The keys of the values that a path reaches, and of the elements of arrays among them."""
+    keys: set[Key] = set()
+    for value in leaves(document, path.split(".")):
+        keys.add(bson_key(value))
+        keys.update(bson_key(item) for item in as_items(value) or ())
+    return keys
+
+
+@pytest.mark.fuzz
+def test_a_streamed_text_is_matched_and_ordered_as_its_list_of_chunks() -> None:
+    rng = random.Random(SEED + 3_000)
+    for _ in range(FILTERS):
+        chunks = [rng.choice(("a", "b", "", "foo.bar")) for _ in range(rng.randrange(4))]
+        matcher = compiled_or_none(random_documents.query(rng))
+        if matcher is not None:
+            for place in ("a", "b"):
+                stored, held = {place: chunks}, {place: ChunkText(chunks)}
+                assert matcher.matches(stored) == matcher.matches(held)
+                assert matcher.matches({"a": stored}) == matcher.matches({"a": held})
+
+
+def compiled_or_none(query: dict[str, Any]) -> Matcher | None:
+    try:
+        return compile_filter(query)
+    except NotCompiled:
+        return None
