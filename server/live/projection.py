@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
-from bson import DatetimeMS, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import DatetimeMS, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from pydantic import BaseModel
 
 from schemas.document import Document
@@ -149,6 +149,8 @@ def _rare_json(value: Any) -> Any:
             return base64.b64encode(cast("bytes", value)).decode("ascii")
         case Timestamp():
             return value.time * 1000
+        case DBRef():
+            return to_json(value.as_doc())
         case Regex():
             return f"/{value.pattern}/"  # pyright: ignore[reportUnknownMemberType]
         case MinKey() | MaxKey():
