@@ -33,6 +33,7 @@ __all__ = [
     "NotCompiled",
     "Order",
     "Sort",
+    "Unsortable",
     "bson_key",
     "compile_sort",
     "total_sort",
@@ -117,6 +118,10 @@ class NotCompiled(Exception):
     """A filter or sort says something that only MongoDB can judge; the message names it."""
 
 
+class Unsortable(Exception):
+    """MongoDB refuses to sort the document: two paths of the order lead to arrays side by side."""
+
+
 class _Reversed:
     """A key that orders the other way round."""
 
@@ -150,6 +155,8 @@ def total_sort(sort: Sort) -> list[tuple[str, int]]:
 def compile_sort(sort: Sort) -> Order:
     """A function that gives each document's key under `sort`, which must be total.
 
+    The function raises `Unsortable` of a document that MongoDB would refuse.
+
     Raises:
         NotCompiled: A path counts into an array.
     """
@@ -157,8 +164,12 @@ def compile_sort(sort: Sort) -> Order:
     if any(step.isdigit() for _, steps, _ in parts for step in steps):
         raise NotCompiled("a sort path with a number in it is judged by MongoDB")
 
+    several = [steps for path, steps, _ in parts if path != "_id"]
+
     def key(document: Mapping[str, Any]) -> Key:
         out: list[Any] = []
+        if len(several) > 1:
+            _refuse_parallel(document, several)
         for path, steps, direction in parts:
             value = document.get(path, MISSING) if len(steps) == 1 else None
             if len(steps) == 1 and not isinstance(value, list | ChunkText):
@@ -169,6 +180,29 @@ def compile_sort(sort: Sort) -> Order:
         return tuple(out)
 
     return key
+
+
+def _refuse_parallel(document: Mapping[str, Any], paths: Sequence[tuple[str, ...]]) -> None:
+    """Raise where two paths lead to different arrays.
+
+    Source: MongoDB's sort keys are index keys, and no index spans two arrays side by side.
+    """
+    met: list[tuple[Any, tuple[str, ...]]] = []
+    for steps in paths:
+        value: Any = document
+        while steps and isinstance(value, Mapping):
+            value, steps = value.get(steps[0], MISSING), steps[1:]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if isinstance(value, list | ChunkText):
+            met.append((cast("Any", value), steps))
+    if len(met) < 2:
+        return
+    array = met[0][0]
+    if any(other is not array for other, _ in met):
+        raise Unsortable
+    rest = [steps for _, steps in met if steps]
+    for item in cast("list[Any]", array) if rest and isinstance(array, list) else ():
+        if isinstance(item, Mapping):
+            _refuse_parallel(cast("Mapping[str, Any]", item), rest)
 
 
 def _array_aware_key(document: Mapping[str, Any], steps: tuple[str, ...], direction: int) -> Key:
