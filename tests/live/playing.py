@@ -17,7 +17,6 @@ from server.store.connection import connect_client
 from server.store.reads import SnapshotGone
 from tests.live.live_parts import Client, Parts, Wrong, parts
 from tests.live.random_queries import Query, canonical, fresh, key
-from tests.live.random_writes import size_of
 from tests.live.schedules import Burst, Schedule
 from tests.live.writer import perform
 
@@ -102,9 +101,7 @@ class _Play:
         for burst in self._schedule.bursts:
             for client in self._clients:
                 client.open()
-            await asyncio.gather(
-                *(self._write(number, some) for number, some in enumerate(burst))
-            )
+            await asyncio.gather(*(self._write(number, some) for number, some in enumerate(burst)))
             await self._rest(burst)
         for client in self._clients:
             client.close()
@@ -173,7 +170,7 @@ class _Play:
                 raise client.failure
             client.news.clear()
             if client.stream is not None and self._parts.registry.position >= target:
-                client.stream.want_progress()
+                client.stream.beat()
             try:
                 async with asyncio.timeout(0.05):
                     await client.news.wait()

@@ -47,7 +47,9 @@ def query(rng: random.Random) -> Query:
 
 def _named(id_: Any) -> str | None:
     """An id as a client names it, where it can."""
-    return id_ if isinstance(id_, str) else None if id_.__class__.__name__ != "ObjectId" else str(id_)
+    return (
+        id_ if isinstance(id_, str) else None if id_.__class__.__name__ != "ObjectId" else str(id_)
+    )
 
 
 def find(rng: random.Random, kind: str) -> dict[str, Any]:

@@ -49,7 +49,9 @@ async def _on_collection(collection: Any, kind: str, write: dict[str, Any], sess
             await collection.delete_many(query, session=session)
         case "find_one_and_update":
             sort = [tuple(one) for one in write["sort"]]
-            await collection.find_one_and_update(query, write["update"], sort=sort, **_options(write))
+            await collection.find_one_and_update(
+                query, write["update"], sort=sort, **_options(write)
+            )
         case "find_one_and_replace":
             sort = [tuple(one) for one in write["sort"]]
             await collection.find_one_and_replace(query, write["document"], sort=sort)
