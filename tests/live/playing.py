@@ -33,7 +33,8 @@ class Player:
     """Connections, and counts of what has been played.
 
     Attributes:
-        counts: operations, checks (comparisons of a value), snapshots, patches, schedules.
+        counts: operations, the events that came of them, checks (comparisons of a value),
+            snapshots, patches, schedules.
     """
 
     feed: AsyncMongoClient[dict[str, Any]]
@@ -51,6 +52,7 @@ class Player:
             with _limited(schedule.limits):
                 async with parts(self.feed, self.client, name) as running:
                     await _Play(self, schedule, running, name).run()
+                    self.counts["events"] += running.feed.events_seen
         except Wrong as wrong:
             return wrong
         finally:

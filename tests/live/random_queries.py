@@ -35,7 +35,7 @@ SORTS = ("n", "g", "a", "b.a", "items.x", "inner.p", "c", "createdAt", "items", 
 def query(rng: random.Random) -> Query:
     """A live query of any kind."""
     kind = rng.choices(
-        ("find", "dict", "get", "awaited", "count", "guarded"), (50, 10, 8, 12, 8, 8)
+        ("find", "dict", "get", "awaited", "count", "guarded"), (62, 12, 8, 7, 5, 6)
     )[0]
     if kind == "get":
         collection = rng.choice(("things", "objects"))

@@ -117,18 +117,38 @@ def _change(rng: random.Random, collection: str, query: dict[str, Any]) -> dict[
     return {"update": update(rng)}
 
 
-def write(rng: random.Random, *, upheaval: bool) -> Write:
-    """One write of any kind; `upheaval` allows what concerns whole collections."""
+def _sure(rng: random.Random) -> Write:
+    """One that MongoDB seldom refuses: in a transaction, one refusal undoes all."""
+    made = single(rng)
+    if made["do"].startswith("delete") or made["do"] == "replace_one":
+        return made
+    collection = made["in"]
+    one: Write = {"do": "update_one", "in": collection, "filter": {"_id": _id(rng, collection)}}
+    if rng.random() < 0.3:
+        new = document(rng, collection, one["filter"]["_id"])
+        return one | {"do": "replace_one", "upsert": True, "document": new}
+    changes = ({"$set": {"g": rng.choice(GROUPS)}}, {"$set": {"n": value(rng)}})
+    return one | {"update": rng.choice((*changes, {"$unset": {"n": ""}}, {"$set": {"a": []}}))}
+
+
+def write(rng: random.Random, bulk: int, *, upheaval: bool) -> Write:
+    """One write of any kind.
+
+    Args:
+        rng: Where it comes from.
+        bulk: How many writes a bulk has at most.
+        upheaval: Whether it may concern whole collections.
+    """
     if upheaval and rng.random() < 0.05:
         return _upheaval(rng)
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.35:
         return single(rng)
     if kind < 0.72:
-        some = [single(rng) for _ in range(rng.randrange(2, 25))]
-        return {"do": "bulk", "ordered": rng.random() < 0.3, "writes": some}
+        some = [single(rng) for _ in range(rng.randrange(2, bulk))]
+        return {"do": "bulk", "ordered": rng.random() < 0.1, "writes": some}
     if kind < 0.84:
-        some = [single(rng) for _ in range(rng.randrange(2, 6))]
+        some = [_sure(rng) for _ in range(rng.randrange(2, 8))]
         return {"do": "transaction", "abort": rng.random() < 0.2, "writes": some}
     collection = _collection(rng)
     if kind < 0.9:

@@ -85,11 +85,12 @@ def _unescaped(value: Any) -> Any:
 
 
 def schedule(seed: int) -> Schedule:
-    """A schedule of about a thousand operations."""
+    """A schedule of some hundred operations, or of some thousand with fewer comparisons each."""
     rng = random.Random(seed)
     made = Schedule(seed)
     made.limits = {name: rng.choice(values) for name, values in _LIMITS.items()}
-    made.queries = [query(rng) for _ in range(rng.randrange(8, 28))]
+    bulk = rng.choice((12, 60, 200))
+    made.queries = [query(rng) for _ in range(rng.randrange(6, 20))]
     numbers = range(len(made.queries))
     for _ in range(rng.randrange(3, 8)):
         some = rng.sample(numbers, rng.randrange(1, len(numbers) + 1))
@@ -100,14 +101,14 @@ def schedule(seed: int) -> Schedule:
                 new = document(rng, collection, id_)
                 made.documents.append({"in": collection, "document": new})
     upheaval = rng.random() < 0.2
-    for _ in range(rng.randrange(3, 8)):
+    for _ in range(rng.randrange(2, 8)):
         made.bursts.append(
-            [_writer(rng, len(made.clients), upheaval) for _ in range(rng.randrange(1, 5))]
+            [_writer(rng, len(made.clients), bulk, upheaval) for _ in range(rng.randrange(1, 5))]
         )
     return made
 
 
-def _writer(rng: random.Random, clients: int, upheaval: bool) -> list[dict[str, Any]]:
+def _writer(rng: random.Random, clients: int, bulk: int, upheaval: bool) -> list[dict[str, Any]]:
     """What one writer does; what readers do at the same time is said there too."""
     made: list[dict[str, Any]] = []
     for _ in range(rng.randrange(3, 24)):
@@ -115,5 +116,5 @@ def _writer(rng: random.Random, clients: int, upheaval: bool) -> list[dict[str, 
             act = rng.choice(("leave", "come", "come anew", "pause", "go on", "look", "look"))
             made.append({"client": rng.randrange(clients), "act": act})
         else:
-            made.append(write(rng, upheaval=upheaval))
+            made.append(write(rng, bulk, upheaval=upheaval))
     return made
