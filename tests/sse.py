@@ -47,7 +47,12 @@ def _event(block: bytes) -> Event | None:
 
 def apply_patch(value: Any, patch: list[dict[str, Any]]) -> Any:
     """`value` after `patch`: RFC 6902, and append. Written apart from the server's own code."""
-    holder = {"": copy.deepcopy(value)}
+    return fold(copy.deepcopy(value), patch)
+
+
+def fold(value: Any, patch: list[dict[str, Any]]) -> Any:
+    """The same, where `value` may be used up."""
+    holder = {"": value}
     for operation in patch:
         kind = operation["op"]
         if kind == "move":

@@ -2,25 +2,47 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from bson import BSON
 
 from schemas.wire.position import Time
 
-__all__ = ["ChangeEvent", "Changes", "Group", "Step", "identity"]
+__all__ = ["ChangeEvent", "Changes", "Group", "Step", "identity", "stored_id"]
 
 
-class _DocumentId(dict[str, Any]):
-    """An ``_id`` that is a document, fit to be a key."""
+class _Identity:
+    """An ``_id`` that Python would not tell from others as MongoDB does, fit to be a key.
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(BSON.encode(self))
+    True is no 1, and one NaN is another; a document is no key at all.
+    """
+
+    __slots__ = ("_encoded", "id")
+
+    def __init__(self, id_: Any) -> None:
+        self.id = id_
+        self._encoded = BSON.encode({"": id_})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self._encoded == other._encoded
+
+    def __hash__(self) -> int:
+        return hash(self._encoded)
+
+    def __repr__(self) -> str:
+        return repr(self.id)
 
 
 def identity(id_: Any) -> Any:
-    """An ``_id`` as the engine keys documents by it; equal to what is stored."""
-    return _DocumentId(cast("dict[str, Any]", id_)) if isinstance(id_, dict) else id_
+    """An ``_id`` as the engine keys documents by it; `stored_id` turns it back."""
+    if isinstance(id_, dict | bool) or id_ != id_:  # only NaN differs from itself
+        return _Identity(id_)
+    return id_
+
+
+def stored_id(identity: Any) -> Any:
+    """The ``_id`` as it is stored."""
+    return identity.id if isinstance(identity, _Identity) else identity
 
 
 @dataclass(frozen=True, slots=True)

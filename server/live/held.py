@@ -7,6 +7,7 @@ import orjson
 
 from schemas.shape import ANY, ListShape, ObjectShape, UnionShape
 from server.feed.events import Changes
+from server.live.find import thaw
 from server.live.projection import hold, reproject, show, variant_of
 from server.live.text import ChunkText
 
@@ -57,7 +58,7 @@ class Held:
         for path, value in changes.updated.items():
             raw = _set(raw, path.split("."), value, self._shape)
         for path in changes.removed:
-            raw = _remove(raw, path.split("."))
+            raw = _remove(raw, path.split("."), self._shape)
         for path, size in changes.truncated.items():
             raw = _truncate(raw, path.split("."), size)
         return Held(raw, reproject(raw, self._shape, self.raw, self.shown), self._shape)
@@ -75,7 +76,7 @@ class Unappliable(Exception):
 
 def _set(value: Any, steps: list[str], new: Any, shape: Any) -> Any:
     """A copy of `value` along the path with `new` at its end."""
-    shape = _resolved(shape, value)
+    union, shape = shape, _resolved(shape, value)
     if not steps:
         return hold(new, shape)
     step, rest = steps[0], steps[1:]
@@ -88,7 +89,7 @@ def _set(value: Any, steps: list[str], new: Any, shape: Any) -> Any:
             new_value = _set(document[step], rest, new, inner)
         else:
             raise Unappliable
-        return {**document, step: new_value}
+        return _as_variant(union, step, {**document, step: new_value})
     if isinstance(value, ChunkText) and not rest and isinstance(new, str):
         return _set_chunk(value, _index(step), new)
     if isinstance(value, ChunkText):
@@ -116,20 +117,23 @@ def _set_chunk(text: ChunkText, index: int, chunk: str) -> Any:
     return ChunkText(chunks)
 
 
-def _remove(value: Any, steps: list[str]) -> Any:
+def _remove(value: Any, steps: list[str], shape: Any) -> Any:
     step, rest = steps[0], steps[1:]
+    union, shape = shape, _resolved(shape, value)
     if isinstance(value, dict):
         document = cast("dict[str, Any]", value)
         if step not in document:
             raise Unappliable  # a name with a dot in it
         if rest:
-            return {**document, step: _remove(document[step], rest)}
-        return {k: v for k, v in document.items() if k != step}
+            inner = shape.fields.get(step, ANY) if isinstance(shape, ObjectShape) else ANY
+            return {**document, step: _remove(document[step], rest, inner)}
+        return _as_variant(union, step, {k: v for k, v in document.items() if k != step})
     if isinstance(value, list) and rest:
         items = list(cast("list[Any]", value))
         index = _index(step)
         if index < len(items):
-            items[index] = _remove(items[index], rest)
+            inner = shape.item if isinstance(shape, ListShape) else ANY
+            items[index] = _remove(items[index], rest, inner)
         return items
     raise Unappliable
 
@@ -152,6 +156,13 @@ def _truncate(value: Any, steps: list[str], size: int) -> Any:
             items[index] = _truncate(items[index], rest, size)
             return items
     raise Unappliable
+
+
+def _as_variant(shape: Any, step: str, document: dict[str, Any]) -> dict[str, Any]:
+    """`document`, of which `step` changed; where that says what it is, it is held anew."""
+    if isinstance(shape, UnionShape) and step == shape.discriminator:
+        return cast("dict[str, Any]", hold(thaw(document), shape))
+    return document
 
 
 def _index(step: str) -> int:

@@ -9,10 +9,11 @@ by tests/live/test_matching_oracle.py.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from server.live.keys import NAN_KEY, NULL_KEY, UNDEFINED_KEY, Key, bson_key
 from server.live.paths import MISSING, as_document, as_items, index_of
+from server.live.text import ChunkText
 
 __all__ = [
     "NAN_KEY",
@@ -20,6 +21,7 @@ __all__ = [
     "NotCompiled",
     "Order",
     "Sort",
+    "Unsortable",
     "bson_key",
     "compile_sort",
     "total_sort",
@@ -33,6 +35,10 @@ Order = Callable[[Mapping[str, Any]], Key]
 
 class NotCompiled(Exception):
     """A filter or sort says something that only MongoDB can judge; the message names it."""
+
+
+class Unsortable(Exception):
+    """MongoDB refuses to sort the document: two paths of the order lead to arrays side by side."""
 
 
 class _Reversed:
@@ -64,8 +70,7 @@ def total_sort(sort: Sort) -> list[tuple[str, int]]:
 def compile_sort(sort: Sort) -> Order:
     """A function that gives each document's key under `sort`, which must be total.
 
-    Of a document that MongoDB refuses to sort (two arrays side by side, or an array and documents
-    in it that both have a field named by its index) it gives some key.
+    The function raises `Unsortable` of a document that MongoDB would refuse.
 
     Raises:
         NotCompiled: A path is one that only MongoDB can follow.
@@ -76,6 +81,8 @@ def compile_sort(sort: Sort) -> Order:
     simple = all(len(steps) == 1 for steps in paths)
     names = [(path, direction > 0) for path, direction in sort]
 
+    several = [steps for steps in paths if steps != ("_id",)]
+
     def directed(keys: Sequence[Key]) -> Key:
         return tuple(
             key if ascending else _Reversed(key)
@@ -83,6 +90,8 @@ def compile_sort(sort: Sort) -> Order:
         )
 
     def least(document: Mapping[str, Any]) -> Key:
+        if len(several) > 1:
+            _refuse_parallel(document, several)
         places = [_follow(document, steps) for steps in paths]
         return min(map(directed, _index_keys(places)))
 
@@ -100,6 +109,29 @@ def compile_sort(sort: Sort) -> Order:
         return tuple(found)
 
     return order
+
+
+def _refuse_parallel(document: Mapping[str, Any], paths: Sequence[tuple[str, ...]]) -> None:
+    """Raise where two paths lead to different arrays.
+
+    Source: MongoDB's sort keys are index keys, and no index spans two arrays side by side.
+    """
+    met: list[tuple[Any, tuple[str, ...]]] = []
+    for steps in paths:
+        value: Any = document
+        while steps and isinstance(value, Mapping):
+            value, steps = value.get(steps[0], MISSING), steps[1:]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if isinstance(value, list | ChunkText):
+            met.append((cast("Any", value), steps))
+    if len(met) < 2:
+        return
+    array = met[0][0]
+    if any(other is not array for other, _ in met):
+        raise Unsortable
+    rest = [steps for _, steps in met if steps]
+    for item in cast("list[Any]", array) if rest and isinstance(array, list) else ():
+        if isinstance(item, Mapping):
+            _refuse_parallel(cast("Mapping[str, Any]", item), rest)
 
 
 _Steps = tuple[str, ...]

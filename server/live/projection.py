@@ -149,6 +149,8 @@ def _rare_json(value: Any) -> Any:
             return base64.b64encode(cast("bytes", value)).decode("ascii")
         case Timestamp():
             return value.time * 1000
+        case DBRef():
+            return to_json(value.as_doc())
         case Regex():
             return f"/{value.pattern}/"  # pyright: ignore[reportUnknownMemberType]
         case MinKey() | MaxKey():

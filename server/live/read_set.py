@@ -33,7 +33,7 @@ class ReadMade:
             self.matcher = compile_filter(spec.query)
         except NotCompiled as error:
             self.why_not = str(error)
-        self.roots: frozenset[str] = filtered if ids is None else filtered | spec.sort_roots
+        self.roots: frozenset[str] = filtered | spec.sort_roots
         self.entry_roots: frozenset[str] = filtered if spec.limit is None else self.roots
         self._fields = None if spec.fields is None else frozenset(spec.fields)
 

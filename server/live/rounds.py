@@ -15,7 +15,7 @@ from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, QueryTimeout, Unavailable
 from server.core.tasks import raise_if_cancelled
-from server.feed.events import Group, identity
+from server.feed.events import Group, identity, stored_id
 from server.feed.feed import Feed, RingOverrun
 from server.live.held import Held
 from server.live.live_query import LiveQuery, Outcome
@@ -233,7 +233,7 @@ class Rounds:
         for collection in {collection for collection, _ in keys}:
             shape = self._routing.shape(collection)
             assert shape is not None
-            ids = [id_ for name, id_ in keys if name == collection]
+            ids = [stored_id(id_) for name, id_ in keys if name == collection]
             self.fetches += len(ids)
             portion = min(1_000, limits.RESULT_DOCUMENTS_MAX)
             for start in range(0, len(ids), portion):

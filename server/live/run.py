@@ -37,7 +37,11 @@ class RunReader:
 
     async def find(self, spec: Spec) -> list[dict[str, Any]]:
         """The documents of `spec`, in the order in which they are shown."""
-        documents = await self.fetch(spec, spec.limit)
+        try:
+            documents = await self.fetch(spec, spec.limit)
+        except Exception:
+            self.reads.append(ReadMade(spec, None))  # it recovers when one of them changes
+            raise
         self.reads.append(ReadMade(spec, [identity(document["_id"]) for document in documents]))
         return documents
 

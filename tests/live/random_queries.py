@@ -1,0 +1,237 @@
+"""Random live queries from a seed, as data: their functions, and what MongoDB says they return.
+
+The second is asked of MongoDB by plain reads at one cluster time; of Headwater it takes the form
+in which documents are shown, and nothing else.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from bson import json_util
+from pymongo.errors import OperationFailure
+
+from schemas.shape import shape_of
+from schemas.wire.position import Time
+from server.core import limits
+from server.live.held import encode
+from server.live.projection import hold, show, to_json
+from server.runtime import Forbidden, QueryCtx
+from server.store.reads import Reads
+from tests.live import random_documents
+from tests.live.random_documents import value
+from tests.live.things import GROUPS, TABLES, Guard, ids
+
+__all__ = ["Query", "canonical", "fresh", "function", "key", "query"]
+
+Query = dict[str, Any]
+"""``{"kind", "finds": [find]}``; a find is ``{"in", "filter", "sort", "limit"?, "last"?, …}``."""
+
+FIELDS = ("a", "b", "c", "g", "n", "items", "inner", "parts")
+SORTS = ("n", "g", "a", "b.a", "items.x", "inner.p", "c", "createdAt", "items", "_id")
+
+
+def query(rng: random.Random) -> Query:
+    """A live query of any kind."""
+    kind = rng.choices(
+        ("find", "dict", "get", "awaited", "count", "guarded"), (62, 12, 8, 7, 5, 6)
+    )[0]
+    if kind == "get":
+        collection = rng.choice(("things", "objects"))
+        known = [one for one in map(_named, ids(collection)) if one is not None]
+        return {"kind": kind, "in": collection, "id": rng.choice(known)}
+    size = {"dict": 2, "awaited": rng.choice((1, 1, 2)), "count": 2}.get(kind, 1)
+    return {"kind": kind, "finds": [find(rng, kind) for _ in range(size)]}
+
+
+def _named(id_: Any) -> str | None:
+    """An id as a client names it, where it can."""
+    return (
+        id_ if isinstance(id_, str) else None if id_.__class__.__name__ != "ObjectId" else str(id_)
+    )
+
+
+def find(rng: random.Random, kind: str) -> dict[str, Any]:
+    """One find."""
+    made: dict[str, Any] = {
+        "in": rng.choices(("things", "objects"), (3, 1))[0],
+        "filter": filter_(rng),
+        "sort": [list(one) for one in sort(rng)],
+    }
+    if rng.random() < 0.55:
+        made[rng.choice(("limit", "limit", "last"))] = rng.randrange(1, 9)
+    if kind == "awaited" or rng.random() < 0.25:
+        made["fields"] = rng.sample(FIELDS, rng.randrange(1, 4))
+    elif kind != "awaited" and rng.random() < 0.15:
+        made["view"] = rng.choice(sorted(VIEWS))
+    return made
+
+
+def filter_(rng: random.Random) -> dict[str, Any]:
+    """A filter, such as applications have, or any."""
+    group = rng.choice(GROUPS)
+    span = {rng.choice(("$lt", "$gte", "$gt", "$lte")): rng.randrange(12)}
+    some: list[dict[str, Any]] = [
+        {},
+        {"g": group},
+        {"g": group},
+        {"g": {"$in": rng.sample(GROUPS, 2)}},
+        {"n": span},
+        {"n": {"$gte": 3, "$lt": 8}},
+        {"g": group, "n": span},
+        {"$or": [{"g": group}, {"n": rng.randrange(12)}]},
+        {"_id": {"$in": rng.sample([f"t{n:02}" for n in range(24)], 6)}},
+        {"items.x": rng.randrange(5)},
+        {"items": {"$elemMatch": {"x": span, "y": {"$exists": True}}}},
+        {"inner.p": value(rng, 1)},
+        {"g": {"$ne": group}},
+        {"parts.kind": "said"},
+        {"c": rng.choice(("one ", "two "))},
+        {"secret": {"$exists": False}, "g": group},
+        {"g": group, "$expr": {"$gt": ["$n", 5]}},
+        {"a": value(rng, 1)},
+    ]
+    made = rng.choice([*some, *(random_documents.query(rng) for _ in range(8))])
+    if rng.random() < 0.15:
+        made = {"$and": [made, random_documents.query(rng)]}
+    return made
+
+
+def sort(rng: random.Random) -> list[tuple[str, int]]:
+    """An order, which need not be total."""
+    if rng.random() < 0.25:
+        return random_documents.sort(rng)
+    names = rng.sample(SORTS, rng.choice((0, 1, 1, 1, 2)))
+    if "_id" in names:
+        names = names[: names.index("_id") + 1]
+    roots = {name.partition(".")[0]: name for name in names}
+    return [(name, rng.choice((1, -1))) for name in roots.values()]
+
+
+VIEWS: dict[str, tuple[Callable[[Any], Any], Callable[[dict[str, Any]], Any]]] = {
+    "named": (lambda one: {"_id": one.id, "n": one.n}, lambda raw: {**_id_of(raw), **_n(raw)}),
+    "plain": (lambda one: one.n, lambda raw: _n(raw)["n"]),
+}
+"""Pure functions of a document, and the same of a stored one."""
+
+
+def _id_of(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"_id": str(raw["_id"])}
+
+
+def _n(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"n": to_json(raw.get("n"))}
+
+
+def key(made: Query) -> str:
+    """By what a live query is shared."""
+    return json_util.dumps(made, json_options=json_util.CANONICAL_JSON_OPTIONS)
+
+
+# --- as a function --------------------------------------------------------------------------------
+
+
+def function(made: Query) -> Callable[[Any], Awaitable[Any]]:
+    """What a query function of this kind does, given a reader."""
+
+    async def run(reader: Any) -> Any:
+        ctx = QueryCtx(reader)
+        if made["kind"] == "get":
+            return ctx.get(TABLES[made["in"]], made["id"])
+        if made["kind"] == "count":
+            return [await ctx.count(TABLES[one["in"]], one["filter"]) for one in made["finds"]]
+        if made["kind"] == "guarded":
+            guard = await ctx.get(Guard, "guard")
+            if guard is None or not guard.allowed:
+                raise Forbidden("Not now.")
+        if made["kind"] == "awaited":
+            return [
+                [[one.id, [getattr(one, name) for name in _plain(spec)]] for one in await found]
+                for spec, found in ((spec, _find(ctx, spec)) for spec in made["finds"])
+            ]
+        if made["kind"] == "dict":
+            return {"one": _find(ctx, made["finds"][0]), "two/~": _find(ctx, made["finds"][1])}
+        return _find(ctx, made["finds"][0])
+
+    return run
+
+
+def _find(ctx: QueryCtx, spec: dict[str, Any]) -> Any:
+    options = {name: spec[name] for name in ("limit", "last", "fields") if name in spec}
+    if "view" in spec:
+        options["view"] = VIEWS[spec["view"]][0]
+    order = [(path, direction) for path, direction in spec["sort"]]
+    return ctx.find(TABLES[spec["in"]], spec["filter"], sort=order, **options)
+
+
+def _plain(spec: dict[str, Any]) -> list[str]:
+    """The fields whose Python value is the stored one."""
+    return [name for name in spec["fields"] if name in {"a", "b", "n"}]
+
+
+# --- as MongoDB says ------------------------------------------------------------------------------
+
+
+async def fresh(reads: Reads, made: Query, at: Time) -> Any:
+    """What a client should hold at `at`; of an error, its code."""
+    try:
+        return orjson.loads(encode(await _fresh(reads, made, at)))
+    except Forbidden as error:
+        return {"error": error.code}
+    except OperationFailure:
+        return {"error": "internal"}
+
+
+async def _fresh(reads: Reads, made: Query, at: Time) -> Any:
+    if made["kind"] == "get":
+        spec = {"in": made["in"], "filter": {"_id": _stored_id(made)}, "sort": []}
+        found = await _read(reads, spec, at)
+        return found[0] if found else None
+    if made["kind"] == "count":
+        return [await reads.count(one["in"], one["filter"], at=at) for one in made["finds"]]
+    if made["kind"] == "guarded":
+        guard = await reads.find("guards", {"_id": "guard"}, at=at)
+        if not guard or not guard[0].get("allowed", True):
+            raise Forbidden("Not now.")
+    if made["kind"] == "awaited":
+        return [
+            [[str(one["_id"]), [to_json(one.get(n)) for n in _plain(spec)]] for one in stored]
+            for spec, stored in [(spec, await _stored(reads, spec, at)) for spec in made["finds"]]
+        ]
+    values = [await _read(reads, spec, at) for spec in made["finds"]]
+    return {"one": values[0], "two/~": values[1]} if made["kind"] == "dict" else values[0]
+
+
+def _stored_id(made: Query) -> Any:
+    return next((one for one in ids(made["in"]) if _named(one) == made["id"]), made["id"])
+
+
+async def _stored(reads: Reads, spec: dict[str, Any], at: Time) -> list[dict[str, Any]]:
+    """The stored documents of a find, in the order in which they are shown."""
+    order = [(path, direction) for path, direction in spec["sort"]]
+    if not any(path == "_id" for path, _ in order):
+        order.append(("_id", order[-1][1] if order else 1))
+    if "last" in spec:
+        order = [(path, -direction) for path, direction in order]
+    limit = spec.get("limit", spec.get("last", 0))
+    assert limit < limits.RESULT_DOCUMENTS_MAX
+    found = await reads.find(spec["in"], spec["filter"], at=at, sort=order, limit=limit)
+    return found[::-1] if "last" in spec else found
+
+
+async def _read(reads: Reads, spec: dict[str, Any], at: Time) -> list[Any]:
+    shape = shape_of(TABLES[spec["in"]])
+    documents = await _stored(reads, spec, at)
+    if "view" in spec:
+        return [VIEWS[spec["view"]][1](one) for one in documents]
+    shown = [show(hold(one, shape), shape) for one in documents]
+    if "fields" in spec:
+        names = dict.fromkeys(("_id", *spec["fields"]))
+        return [{name: one[name] for name in names if name in one} for one in shown]
+    return shown
+
+
+def canonical(shown: Any) -> bytes:
+    """The same bytes for the same JSON value, whatever the order of its fields; -0.0 is 0.0."""
+    return orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).replace(b"-0.0", b"0.0")

@@ -1,0 +1,67 @@
+"""Live results under random writes of every kind, against MongoDB itself.
+
+Schedules are made by hand-rolled generators and not by Hypothesis, because volume matters: a
+thousand operations a second, at which Hypothesis would spend more on choosing than all else on
+running; they are data, and so they shrink and are kept all the same.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.live.live_parts import Wrong
+from tests.live.playing import Player, player
+from tests.live.schedules import Schedule, schedule
+from tests.live.shrinking import shrink
+
+SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
+FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
+SAMPLE = 8
+FAILURES = Path(__file__).parent / "failures"
+
+
+async def play(playing: Player, made: Schedule) -> None:
+    """Play, and where something is wrong keep the smallest schedule that shows it."""
+    wrong = await playing.play(made)
+    if wrong is not None:
+        small, wrong = await shrink(playing.play, made, wrong)
+        kept = FAILURES / f"{made.seed}.json"
+        kept.write_text(small.to_json() + "\n")
+        pytest.fail(f"HEADWATER_SEED={made.seed}, kept as {kept.name}: {described(wrong)}")
+
+
+def described(wrong: Wrong) -> str:
+    return f"{str(wrong)[:4000]}; query: {wrong.query}"
+
+
+@pytest.mark.parametrize("path", sorted(FAILURES.glob("*.json")), ids=lambda path: path.stem)
+async def test_what_once_went_wrong_goes_right(mongo_uri: str, path: Path) -> None:
+    kept = Schedule.from_json(path.read_text())  # noqa: ASYNC240  # nothing else runs yet
+    async with player(mongo_uri) as playing:
+        wrong = await playing.play(kept)
+    assert wrong is None, described(wrong)
+
+
+@pytest.mark.fuzz
+async def test_whatever_is_written_live_results_are_what_mongodb_says(mongo_uri: str) -> None:
+    print(f"HEADWATER_SEED={SEED}")
+    started, number = time.monotonic(), 0
+    async with player(mongo_uri) as playing:
+        while True:
+            await play(playing, schedule(SEED + number))
+            number += 1
+            seconds = time.monotonic() - started
+            if number >= SAMPLE and (
+                not os.environ.get("HEADWATER_FUZZ") or seconds > FUZZ_SECONDS
+            ):
+                break
+    counts = ", ".join(f"{count:,} {name}" for name, count in playing.counts.items())
+    print(f"{counts}; {playing.counts['operations'] / seconds:,.0f} operations a second")
+
+
+def test_a_schedule_survives_being_written_to_a_file() -> None:
+    for seed in range(SEED, SEED + 3):
+        made = schedule(seed)
+        assert Schedule.from_json(made.to_json()).to_json() == made.to_json()
