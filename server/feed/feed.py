@@ -87,7 +87,7 @@ class Feed:
                         lost = False
                     else:
                         batch = await self._stream.next()
-                    pause = limits.FEED_RETRY_SECONDS_MIN
+                        pause = limits.FEED_RETRY_SECONDS_MIN
                     raise_if_cancelled()
                     await self._take(batch, listener)
                 except HistoryLost as error:
@@ -96,6 +96,7 @@ class Feed:
                     self._closed()
                     lost = True
                     await asyncio.sleep(pause)
+                    pause = min(pause * 2, limits.FEED_RETRY_SECONDS_MAX)
                 except PyMongoError as error:
                     raise_if_cancelled()
                     if self.healthy:
