@@ -35,6 +35,8 @@ FEED_PATIENCE_SECONDS_MIN: Final = 2.0
 FEED_PATIENCE_SECONDS_MAX: Final = 120.0
 """How long MongoDB may say nothing to the feed, which asks about seven times a second. Past it, the
 change stream is reopened, on whoever is the primary by then, with twice the patience."""
+FEED_SILENCE_SECONDS_MAX: Final = 3.0
+"""A feed that has not heard from MongoDB for so long is not healthy, whatever it is doing."""
 FEED_REFUSALS_MAX: Final = 5
 """Errors of MongoDB's own, one after another. At the last, history counts as lost."""
 FEED_CLOSE_SECONDS_MAX: Final = 1.0
@@ -94,6 +96,7 @@ SHUTDOWN_SECONDS: Final = 5.0
 assert LOG_BYTES_MIN <= LOG_BYTES_MAX
 assert FEED_RETRY_SECONDS_MIN <= FEED_RETRY_SECONDS_MAX
 assert FEED_AWAIT_MS / 1000 < FEED_PATIENCE_SECONDS_MIN <= FEED_PATIENCE_SECONDS_MAX
+assert FEED_AWAIT_MS / 1000 < FEED_SILENCE_SECONDS_MAX
 assert FEED_AWAIT_MS < HEARTBEAT_SECONDS * 1000
 assert GRACE_SECONDS < FIRST_GRACE_SECONDS < RUN_SECONDS_MAX
 assert GRACE_SECONDS < ROUND_SECONDS < RUN_SECONDS_MAX < HEARTBEAT_SECONDS < STREAM_STALL_SECONDS
