@@ -48,6 +48,7 @@ class Observer:
     Attributes:
         servers: Where to go.
         queries: Id to function and arguments; a live stream has one.
+        client: Its name; who writes under it, lets it know how far it is.
         seen: What it saw, in order.
         refusals: Answers other than 200.
         complaints: What no server may ever say.
@@ -58,6 +59,7 @@ class Observer:
     kind: str = "sync"
     strict: bool = False
     server: int = 0
+    client: str = "observer"
     seen: list[Seen] = field(default_factory=list)
     refusals: int = 0
     complaints: list[str] = field(default_factory=list)
@@ -127,13 +129,14 @@ class Observer:
     def _url(self) -> str:
         if self.kind == "live":
             ((function, arguments),) = self.queries.values()
-            return f"/api/live/{function}?args={quote(json.dumps(arguments))}"
+            arguments_text = quote(json.dumps(arguments))
+            return f"/api/live/{function}?args={arguments_text}&client={self.client}"
         queries = [
             {"id": id_, "function": function, "args": arguments}
             for id_, (function, arguments) in self.queries.items()
         ]
         strict = "&strict=true" if self.strict else ""
-        return f"/api/sync?queries={quote(json.dumps(queries))}{strict}"
+        return f"/api/sync?queries={quote(json.dumps(queries))}&client={self.client}{strict}"
 
     def _refused(self, status: int, body: bytes, extra: str) -> None:
         self.refusals += 1

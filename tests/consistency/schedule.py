@@ -15,7 +15,7 @@ LIGHT = ["cut", "cut", "cut", "cut", "kill_sessions", "fail", "pause_server"]
 HEAVY = [*LIGHT, "step_down", "kill_primary", "freeze_primary"]
 RESUMES = ["last-event-id", "last-event-id", "from", "anew"]
 GET_MORE_ERRORS = [43, 91, 136, 280, 286, 11601, 11602, 10107, 262, 8000]
-READ_ERRORS = [6, 91, 189, 239, 246, 10107, 11602]
+READ_ERRORS = [6, 91, 189, 239, 246, 10107, 11601, 11602]
 
 
 @dataclass(frozen=True)

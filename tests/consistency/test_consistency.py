@@ -62,6 +62,7 @@ async def check(here: Stage, seed: int, *, heavy: bool) -> Verdict:
     print(f"seed {seed}, heavy: {heavy}")
     verdict = await try_schedule(here, schedule)
     if verdict.faults:
+        print("\n".join(verdict.faults[:20]))
         smaller = await shrunk(here, schedule)
         path = FAILURES / f"seed_{seed}.json"
         path.write_text(smaller.text(), "utf-8")

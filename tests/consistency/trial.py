@@ -109,6 +109,7 @@ async def try_schedule(here: Stage, schedule: Schedule) -> Verdict:
             one["kind"],
             one["strict"],
             number % len(clients),
+            run,
         )
         for number, one in enumerate(schedule.observers)
     ]

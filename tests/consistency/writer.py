@@ -115,7 +115,9 @@ class Writer:
     async def _once(
         self, name: str, write: str, arguments: dict[str, Any], key: str | None = None
     ) -> Time | None:
-        headers = {"Idempotency-Key": key} if key else {}
+        headers = {"Headwater-Client": self.run_id}
+        if key:
+            headers["Idempotency-Key"] = key
         try:
             response = await self.rng.choice(self.servers).post(
                 f"/api/mutation/bankApp.{name}",
