@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.core import limits
 from server.core.tasks import supervised
 from server.feed.feed import Feed
 from server.live.registry import Registry
@@ -29,8 +30,8 @@ from server.web.sync import STRAIGHT_SEND
 
 __all__ = ["Headwater", "create_app"]
 
-FEED_SOCKET_TIMEOUT_MS = 10_000
-"""A frozen MongoDB shows by its silence; the feed asks about seven times a second."""
+FEED_SOCKET_TIMEOUT_MS = int(limits.FEED_PATIENCE_SECONDS_MAX * 1000)
+"""The feed minds a silent MongoDB itself, and sooner."""
 
 
 def create_app(

@@ -12,6 +12,7 @@ class Proxy:
 
     Attributes:
         cuts: How many connections were cut.
+        refusing: Whether new connections are closed at once.
     """
 
     def __init__(self, port: int, rng: random.Random) -> None:
@@ -19,9 +20,13 @@ class Proxy:
         self._rng = rng
         self._open: set[asyncio.StreamWriter] = set()
         self.cuts = 0
+        self.refusing = False
         self.url = ""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            writer.close()
+            return
         upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self._port)
         self._open.add(writer)
         try:

@@ -31,6 +31,16 @@ FEED_AWAIT_MS: Final = 150
 FEED_RETRY_SECONDS_MIN: Final = 0.1
 FEED_RETRY_SECONDS_MAX: Final = 5.0
 """Pause between attempts to reopen the change stream, doubling between the two."""
+FEED_PATIENCE_SECONDS_MIN: Final = 2.0
+FEED_PATIENCE_SECONDS_MAX: Final = 120.0
+"""How long MongoDB may say nothing to the feed, which asks about seven times a second. Past it, the
+change stream is reopened, on whoever is the primary by then, with twice the patience."""
+FEED_SILENCE_SECONDS_MAX: Final = 3.0
+"""A feed that has not heard from MongoDB for so long is not healthy, whatever it is doing."""
+FEED_REFUSALS_MAX: Final = 5
+"""Errors of MongoDB's own, one after another. At the last, history counts as lost."""
+FEED_CLOSE_SECONDS_MAX: Final = 1.0
+"""How long giving back a cursor may take. Past it, MongoDB lets go of it by itself."""
 FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
 """A batch past this may have cut a transaction in two: its last group waits for more."""
 STEP_EVENTS_MAX: Final = 512
@@ -89,6 +99,8 @@ SHUTDOWN_SECONDS: Final = 5.0
 
 assert LOG_BYTES_MIN <= LOG_BYTES_MAX
 assert FEED_RETRY_SECONDS_MIN <= FEED_RETRY_SECONDS_MAX
+assert FEED_AWAIT_MS / 1000 < FEED_PATIENCE_SECONDS_MIN <= FEED_PATIENCE_SECONDS_MAX
+assert FEED_AWAIT_MS / 1000 < FEED_SILENCE_SECONDS_MAX
 assert FEED_AWAIT_MS < HEARTBEAT_SECONDS * 1000
 assert GRACE_SECONDS < FIRST_GRACE_SECONDS < RUN_SECONDS_MAX
 assert GRACE_SECONDS < ROUND_SECONDS < RUN_SECONDS_MAX < HEARTBEAT_SECONDS < STREAM_STALL_SECONDS

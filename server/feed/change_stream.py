@@ -7,6 +7,7 @@ speaks `aggregate` and `getMore` itself, in a session of its own.
 Source: the MongoDB change streams specification, "Resume Process", postBatchResumeToken.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from bson import BSON, Timestamp
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 
 from schemas.wire.position import Time
 from server.core import limits
@@ -40,6 +41,7 @@ _HISTORY_LOST = {
     10334,  # BSONObjectTooLarge: an event over 16 MB can never be read
     50811,
 }
+_CURSOR_NOT_FOUND = 43
 
 
 class HistoryLost(Exception):
@@ -66,6 +68,11 @@ class ChangeStream:
 
     `open` and `next` raise `HistoryLost` where the stream cannot be continued, and PyMongo's own
     errors where it can be opened again later.
+
+    A MongoDB that says nothing is waited for `FEED_PATIENCE_SECONDS_MIN`, and from then on, until
+    it has said something, twice as long each time: it may have much to read through before the
+    first change that is ours. What MongoDB itself refuses to continue, again and again, counts as
+    lost: whatever it is that it cannot give, it may never be able to.
     """
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]], collections: Iterable[str]) -> None:
@@ -75,6 +82,8 @@ class ChangeStream:
         self._session: AsyncClientSession | None = None
         self._cursor_id = 0
         self._resume_token: Mapping[str, Any] | None = None
+        self._patience = limits.FEED_PATIENCE_SECONDS_MIN
+        self._refusals = 0
 
     async def open(self) -> Batch:
         """Begin now, or go on where the last batch ended."""
@@ -108,36 +117,54 @@ class ChangeStream:
                 "maxTimeMS": limits.FEED_AWAIT_MS,
             }
         )
+        self._patience = limits.FEED_PATIENCE_SECONDS_MIN
+        self._refusals = 0
         return self._batch(reply["cursor"], "nextBatch", None)
 
     def forget(self) -> None:
         """Begin anew at the next `open`, with no claim on what happened before."""
         self._resume_token = None
+        self._refusals = 0
 
     async def close(self) -> None:
-        """Give the cursor back; harmless when there is none."""
+        """Give the cursor back, as far as that can be done soon; harmless when there is none."""
         session, self._session = self._session, None
         cursor, self._cursor_id = self._cursor_id, 0
         if session is None:
             return
-        with contextlib.suppress(PyMongoError):
+        with contextlib.suppress(PyMongoError, TimeoutError):
             if cursor:
                 command = {"killCursors": "$cmd.aggregate", "cursors": [cursor]}
-                await self._database.command(command, session=session)
+                async with asyncio.timeout(limits.FEED_CLOSE_SECONDS_MAX):
+                    await self._database.command(command, session=session)
         with contextlib.suppress(PyMongoError):
             await session.end_session()
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Run one command of the stream. Where it fails, its cursor is of no use any more."""
         try:
-            return await self._database.command(
-                command, session=self._session, codec_options=self._database.codec_options
-            )
+            async with asyncio.timeout(self._patience):
+                return await self._database.command(
+                    command, session=self._session, codec_options=self._database.codec_options
+                )
+        except TimeoutError:
+            self._cursor_id = 0
+            said = f"MongoDB said nothing for {self._patience:g} s"
+            self._patience = min(2 * self._patience, limits.FEED_PATIENCE_SECONDS_MAX)
+            raise NetworkTimeout(said) from None
         except OperationFailure as error:
-            if error.code in _HISTORY_LOST or error.has_error_label(
-                "NonResumableChangeStreamError"
-            ):
+            if self._is_lost(error):
                 raise HistoryLost(f"MongoDB error {error.code}") from error
             raise
+
+    def _is_lost(self, error: OperationFailure) -> bool:
+        """Whether `error` says that the stream cannot be continued, or has often enough."""
+        if error.code in _HISTORY_LOST or error.has_error_label("NonResumableChangeStreamError"):
+            return True
+        if error.code == _CURSOR_NOT_FOUND or error.has_error_label("ResumableChangeStreamError"):
+            return False
+        self._refusals += 1
+        return self._refusals >= limits.FEED_REFUSALS_MAX
 
     def _batch(self, cursor: dict[str, Any], name: str, opened: Timestamp | None) -> Batch:
         self._cursor_id = int(cursor["id"])

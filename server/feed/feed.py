@@ -8,6 +8,7 @@ history is lost it says so by `gap` and goes on from now.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -55,7 +56,9 @@ class Feed:
 
     Attributes:
         position: Every change up to here has been applied.
-        healthy: Whether the change stream is open.
+        events_seen: How many changes were taken in.
+        interruptions: How often the change stream had to be opened again.
+        losses: How often history was lost.
     """
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]], collections: Iterable[str]) -> None:
@@ -65,15 +68,28 @@ class Feed:
         self._ring_lost = Time(0, 0)
         self._readers: dict[object, Time] = {}
         self._partial: tuple[Time, list[ChangeEvent]] | None = None
+        self._open = False
+        self._heard_at = time.monotonic()
+        self._silent_since: float | None = None
         self.position = Time(0, 0)
-        self.healthy = False
         self.events_seen = 0
+        self.interruptions = 0
+        self.losses = 0
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the change stream is open, and MongoDB was heard of not long ago."""
+        silence = time.monotonic() - self._heard_at
+        return (
+            self._open and self._silent_since is None and silence < limits.FEED_SILENCE_SECONDS_MAX
+        )
 
     async def open(self) -> None:
         """Open the change stream for the first time; the position is known afterwards."""
         batch = await self._stream.open()
         self.position = batch.through
-        self.healthy = True
+        self._open = True
+        self._heard()
 
     async def run(self, listener: Listener) -> None:
         """Follow the stream until cancelled. `open` comes first."""
@@ -82,13 +98,14 @@ class Feed:
         try:
             while True:
                 try:
-                    if not self.healthy:
+                    if not self._open:
                         batch = await self._stream.open()
                         self._reopened(lost, batch, listener)
                         lost = False
                     else:
                         batch = await self._stream.next()
-                    pause = limits.FEED_RETRY_SECONDS_MIN
+                        pause = limits.FEED_RETRY_SECONDS_MIN
+                        self._heard()
                     raise_if_cancelled()
                     await self._take(batch, listener)
                 except HistoryLost as error:
@@ -97,9 +114,10 @@ class Feed:
                     self._closed()
                     lost = True
                     await asyncio.sleep(pause)
+                    pause = min(pause * 2, limits.FEED_RETRY_SECONDS_MAX)
                 except PyMongoError as error:
                     raise_if_cancelled()
-                    if self.healthy:
+                    if self._silent_since is None:
                         _log.warning("Change stream interrupted (%s). Reopening.", _named(error))
                     self._closed()
                     await asyncio.sleep(pause)
@@ -113,13 +131,24 @@ class Feed:
         finally:
             await self._stream.close()
 
+    def _heard(self) -> None:
+        """MongoDB has answered; where it had not for a while, say for how long."""
+        self._heard_at = time.monotonic()
+        if self._silent_since is not None:
+            _log.warning("Change stream goes on after %.1f s.", self._heard_at - self._silent_since)
+            self._silent_since = None
+
     def _closed(self) -> None:
-        self.healthy = False
+        self._open = False
         self._partial = None
+        if self._silent_since is None:
+            self._silent_since = self._heard_at
+            self.interruptions += 1
 
     def _reopened(self, lost: bool, batch: Batch, listener: Listener) -> None:
-        self.healthy = True
+        self._open = True
         if lost:
+            self.losses += 1
             self._ring.clear()
             self._ring_events = 0
             self.position = self._ring_lost = max(batch.through, self.position)

@@ -13,6 +13,7 @@ from pymongo.errors import (
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
+    WriteConcernError,
 )
 
 from server.core.errors import (
@@ -67,6 +68,9 @@ def explain(name: str, error: BaseException) -> HeadwaterError:
             return Unavailable(
                 f"{name} met other writes to the same documents again and again; try again."
             )
+        case WriteConcernError() | OperationFailure(code=11601):  # Interrupted
+            # The majority was waited for in vain; whether it has the write is not known.
+            return Unavailable(f"{name} was interrupted in the database; try again.")
         case ConnectionFailure():
             return _unreachable(name)
         case PyMongoError() if is_passing(error):

@@ -12,6 +12,8 @@ from server.store.redact import shown_hosts
 __all__ = ["connect_client", "database_name"]
 
 DATABASE_DEFAULT = "headwater"
+CONNECT_TIMEOUT_MS, HEARTBEAT_MS = 4_000, 1_000
+"""Together: when a frozen server is given up, and whatever waits for it is interrupted."""
 
 
 async def connect_client(
@@ -31,7 +33,7 @@ async def connect_client(
         uri: ``mongodb://`` or ``mongodb+srv://``; the latter's hosts are looked up here.
         app_name: How the connections show in MongoDB's log and ``currentOp``.
         server_selection_timeout_ms: How long an operation waits for a primary.
-        socket_timeout_ms: How long it waits for an answer; more than a stream's await time.
+        socket_timeout_ms: How long it waits for the answer of a server that is well.
 
     Raises:
         StartupError: The URI cannot be used; the message never shows a password.
@@ -58,6 +60,8 @@ async def connect_client(
             wTimeoutMS=0,
             retryReads=True,
             retryWrites=True,
+            connectTimeoutMS=CONNECT_TIMEOUT_MS,
+            heartbeatFrequencyMS=HEARTBEAT_MS,
             serverSelectionTimeoutMS=server_selection_timeout_ms,
             socketTimeoutMS=socket_timeout_ms,
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from bson import Timestamp
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from schemas.wire.position import Time
 from server.core import limits
@@ -15,6 +15,12 @@ from server.store.collections import META
 __all__ = ["Reads", "SnapshotGone", "bounded", "read_limit"]
 
 _GONE = {72, 239, 246}  # ahead of the majority, SnapshotTooOld, SnapshotUnavailable
+_PASSING = {
+    *(6, 7, 89, 9001),  # a member that another cannot reach
+    *(43, 237, 11601),  # killed, with its session or by an operator
+    *(133, 134, 211),  # a member that has just started
+    *(175, 262),  # the plan, or the time, ran out while it yielded
+}
 
 
 class SnapshotGone(Exception):
@@ -25,7 +31,7 @@ class Reads:
     """Reads that see one moment.
 
     Every method takes the cluster time to read at, and raises `SnapshotGone` where MongoDB has
-    let go of it.
+    let go of it, and PyMongo's `ConnectionFailure` where the same may succeed in a moment.
     """
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
@@ -88,6 +94,8 @@ class Reads:
         except OperationFailure as error:
             if error.code in _GONE:
                 raise SnapshotGone(f"MongoDB error {error.code}") from error
+            if error.code in _PASSING:
+                raise AutoReconnect(f"MongoDB error {error.code}") from error
             raise
 
 

@@ -18,7 +18,7 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 while the change stream is open; else 503, with the reason."""
+    """200 while the change stream is open and MongoDB answers; else 503, with the reason."""
     services = services_of(request)
     if not services.feed.healthy:
         raise Unavailable(
@@ -56,6 +56,14 @@ class _Numbers(Collector):
         }
         counters = {
             "headwater_feed_events": ("Change events taken in.", services.feed.events_seen),
+            "headwater_feed_interruptions": (
+                "How often the change stream had to be opened again.",
+                services.feed.interruptions,
+            ),
+            "headwater_feed_losses": (
+                "How often history was lost and every live query read anew.",
+                services.feed.losses,
+            ),
             "headwater_query_runs": ("Runs of query functions for streams.", rounds.runs),
             "headwater_documents_fetched": (
                 "Documents read because an event did not tell enough.",

@@ -15,6 +15,7 @@ from pymongo.errors import (
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
+    WriteConcernError,
 )
 
 from server.core.errors import Forbidden, HeadwaterError
@@ -52,6 +53,8 @@ def passing() -> PyMongoError:
         (OperationFailure(HUSH, 10334), "too_large", "never"),
         (OperationFailure(HUSH, 17419), "too_large", "never"),
         (OperationFailure(HUSH, 112), "unavailable", "after"),
+        (OperationFailure(HUSH, 11601), "unavailable", "after"),
+        (WriteConcernError(HUSH, 11601), "unavailable", "after"),
         (AutoReconnect(HUSH), "unavailable", "after"),
         (NetworkTimeout(HUSH), "unavailable", "after"),
         (NotPrimaryError(HUSH), "unavailable", "after"),

@@ -1,0 +1,86 @@
+"""Clients read and write while everything fails that may: the record is checked, by seed.
+
+A failing schedule is shrunk and kept in `failures/`, and is tried first from then on.
+"""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.consistency.schedule import Schedule
+from tests.consistency.trial import Stage, Verdict, stage, try_schedule
+
+SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
+FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
+FAILURES = Path(__file__).with_name("failures")
+SHRINK_TRIES = 20
+
+
+@pytest.fixture(scope="module")
+async def here(fast_dir: Path) -> AsyncIterator[Stage]:
+    async with stage(fast_dir / "consistency") as made:
+        yield made
+
+
+@pytest.mark.parametrize("path", sorted(FAILURES.glob("*.json")), ids=lambda path: path.stem)
+async def test_a_schedule_that_failed_once_passes(here: Stage, path: Path) -> None:
+    verdict = await try_schedule(here, Schedule.read(path))
+    assert not verdict.faults, "\n".join(verdict.faults)
+
+
+@pytest.mark.parametrize("number", range(6))
+async def test_with_cuts_and_killed_cursors_nothing_is_torn_lost_or_doubled(
+    here: Stage, number: int
+) -> None:
+    await check(here, SEED + number, heavy=False)
+
+
+@pytest.mark.parametrize("number", range(3))
+async def test_with_elections_nothing_is_torn_lost_or_doubled(here: Stage, number: int) -> None:
+    await check(here, SEED + 100 + number, heavy=True)
+
+
+@pytest.mark.fuzz
+@pytest.mark.skipif(not os.environ.get("HEADWATER_FUZZ"), reason="long; see make fuzz")
+async def test_schedule_after_schedule_nothing_is_torn_lost_or_doubled(here: Stage) -> None:
+    until = time.monotonic() + FUZZ_SECONDS
+    seed, writes, transitions = SEED + 1_000, 0, 0
+    while time.monotonic() < until:
+        verdict = await check(here, seed, heavy=seed % 8 == 0)
+        writes += verdict.writes
+        transitions += verdict.transitions
+        seed += 1
+    print(f"{seed - SEED - 1_000} schedules, {writes} writes, {transitions} transitions")
+
+
+async def check(here: Stage, seed: int, *, heavy: bool) -> Verdict:
+    """Try the schedule of `seed`; where it fails, keep the smallest that still does."""
+    schedule = Schedule.random(seed, heavy=heavy)
+    print(f"seed {seed}, heavy: {heavy}")
+    verdict = await try_schedule(here, schedule)
+    if verdict.faults:
+        print("\n".join(verdict.faults[:20]))
+        smaller = await shrunk(here, schedule)
+        path = FAILURES / f"seed_{seed}.json"
+        path.write_text(smaller.text(), "utf-8")
+        raise AssertionError("\n".join([f"seed {seed}, kept in {path}", *verdict.faults[:20]]))
+    return verdict
+
+
+async def shrunk(here: Stage, schedule: Schedule) -> Schedule:
+    """A smaller schedule that fails too, by leaving out steps and observers, bounded."""
+    best, tries = schedule, 0
+    progress = True
+    while progress and tries < SHRINK_TRIES:
+        progress = False
+        for smaller in best.smaller():
+            tries += 1
+            if (await try_schedule(here, smaller)).faults:
+                best, progress = smaller, True
+                break
+            if tries >= SHRINK_TRIES:
+                break
+    return best
