@@ -11,16 +11,18 @@ from server.core import limits
 from server.core.tasks import supervised
 from server.feed.feed import Feed
 from server.live.registry import Registry
+from server.live.ticker import Ticker
 from server.llm import Claude
 from server.llm.standin import StandinServer
 from server.runtime import Catalog, Runtime
 from server.runtime.explain import explain
 from server.settings import Settings
-from server.store.collections import CALLS, database_id, ensure
+from server.store.collections import CALLS, META, database_id, ensure
 from server.store.connection import connect_client, database_name
 from server.store.deployment import check_deployment
 from server.store.embedded import EmbeddedMongo
 from server.store.reads import Reads
+from server.store.ticks import Ticks
 from server.store.writes import Writes
 from server.sync.hub import Hub
 from server.web.auth import Authenticate
@@ -149,17 +151,21 @@ class Headwater:
             uri, app_name="headwater feed", socket_timeout_ms=FEED_SOCKET_TIMEOUT_MS
         )
         stack.push_async_callback(feed_client.close)
-        collections = [*(table.collection for table in self.catalog.tables), CALLS]
+        collections = [*(table.collection for table in self.catalog.tables), CALLS, META]
         feed = Feed(feed_client[name], collections)
         await feed.open()
         reads = Reads(database)
         registry = Registry(feed, reads, self.catalog.tables, explain)
         hub = Hub()
-        registry.on_group = hub.saw
+        registry.on_step = hub.saw
         registry.on_advanced = hub.advanced
+        ticks = Ticks(database)
+        await ticks.prepare()
+        ticker = Ticker(registry, ticks)
         runtime = Runtime(self.catalog, reads, Writes(database), claude)
         await stack.enter_async_context(supervised("feed", lambda: feed.run(registry)))
         await stack.enter_async_context(supervised("rounds", registry.rounds.run))
+        await stack.enter_async_context(supervised("ticks", ticker.run))
         await stack.enter_async_context(supervised("heartbeats", hub.beat))
         return Services(
             settings=self.settings,

@@ -71,6 +71,12 @@ RESULT_DOCUMENTS_MAX: Final = 10_000
 """Documents of one find. More: the query's error is 413."""
 LOG_ENTRIES_MAX: Final = 4_096
 """A live query's log of patches, counted."""
+TICK_SECONDS_MIN: Final = 0.1
+TICK_SECONDS_MAX: Final = 1.0
+"""Between two looks at what leaves a sliding window of time next. Nothing is read for it."""
+COUNT_IDS_MAX: Final = 1_000
+"""Documents counted by their ids, so that it is known whose change matters. More are only counted,
+and then any document that goes could be one of them."""
 WINDOW_BUFFER: Final = 20
 """Documents held beyond a limit, so that a removal seldom asks the database."""
 REGEX_BYTES_MAX: Final = 1 << 20
@@ -106,4 +112,6 @@ assert GRACE_SECONDS < FIRST_GRACE_SECONDS < RUN_SECONDS_MAX
 assert GRACE_SECONDS < ROUND_SECONDS < RUN_SECONDS_MAX < HEARTBEAT_SECONDS < STREAM_STALL_SECONDS
 assert RUN_SECONDS_MAX < STRICT_SECONDS_MAX
 assert AHEAD_SECONDS_MAX < HEARTBEAT_SECONDS
+assert TICK_SECONDS_MIN <= TICK_SECONDS_MAX
+assert COUNT_IDS_MAX < RESULT_DOCUMENTS_MAX
 assert WINDOW_BUFFER < RESULT_DOCUMENTS_MAX

@@ -19,7 +19,7 @@ from schemas.shape import (
 )
 from server.live.matching import filter_paths
 
-__all__ = ["check_filter", "check_names", "check_texts", "check_update"]
+__all__ = ["check_filter", "check_names", "check_shown", "check_texts", "check_update"]
 
 
 def check_filter(table: type[Document], query: Mapping[str, Any]) -> None:
@@ -81,4 +81,15 @@ def check_names(table: type[Document], paths: Iterable[str], where: str) -> None
             raise ValueError(
                 f"{table.__name__} has no field {name!r} (in {where}: {path!r}). Stored names "
                 f"are camelCase; it has {known}."
+            )
+
+
+def check_shown(table: type[Document], paths: Iterable[str]) -> None:
+    """Raise ValueError where a path is internal: a cursor of a page would tell its values."""
+    internal = shape_of(table).internal
+    for path in paths:
+        if path.partition(".")[0] in internal:
+            raise ValueError(
+                f"A page cannot be sorted by {path!r}, which is internal: its cursors hold the "
+                "values that it is sorted by."
             )

@@ -4,18 +4,18 @@ Returned from a query function, a find is maintained; awaited, it is read and wa
 """
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import ValidationError
 
 from schemas.document import Document
 from server.live.ordering import total_sort
-from server.live.page import PageBounds
+from server.live.page import PageBounds, page_end
 from server.live.text import ChunkText
 from server.live.within import Within
 
-__all__ = ["Find", "Get", "Read", "Spec", "model_of", "thaw"]
+__all__ = ["Find", "Get", "Page", "PageOf", "Read", "Spec", "model_of", "read_page", "thaw"]
 
 D = TypeVar("D", bound=Document)
 
@@ -78,7 +78,9 @@ class Spec:
         window = None if within is None else Within(*within)
         if window is not None and window.period_ms < 1:
             raise ValueError(f"within= takes a field and milliseconds, from 1 up; got {within}.")
-        return cls(table, query, tuple(ordered), bound, last is not None, named, view, False, window)
+        return cls(
+            table, query, tuple(ordered), bound, last is not None, named, view, False, window
+        )
 
     def filter_at(self, second: int) -> Mapping[str, Any]:
         """The whole filter for a read whose time is `second`, since the epoch."""
@@ -126,6 +128,55 @@ class Get(Generic[D]):
     async def _fetch(self) -> D | None:
         documents = await self.read(self.spec)
         return cast("D", model_of(self.spec, documents[0])) if documents else None
+
+
+@dataclass(frozen=True)
+class PageOf(Generic[D]):
+    """One page of a list, as an awaited `Page` gives it.
+
+    Attributes:
+        page: The documents.
+        is_done: Whether nothing follows.
+        continue_cursor: Where the next page begins.
+        split_cursor: Where to divide a page that has grown too large; None for most.
+    """
+
+    page: list[D]
+    is_done: bool
+    continue_cursor: str | None
+    split_cursor: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Page(Generic[D]):
+    """A page of a longer list. Return it to have it maintained, await it for its documents.
+
+    Clients see ``{"page", "isDone", "continueCursor", "splitCursor"}``.
+    """
+
+    spec: Spec
+    read: Read
+
+    def __await__(self) -> Generator[Any, None, PageOf[D]]:
+        """The page, as it is now."""
+        return self._fetch().__await__()
+
+    async def _fetch(self) -> PageOf[D]:
+        documents, end = await read_page(self.spec, self.read)
+        return PageOf(
+            [cast("D", model_of(self.spec, document)) for document in documents],
+            end["isDone"], end["continueCursor"], end["splitCursor"],
+        )  # fmt: skip
+
+
+async def read_page(spec: Spec, read: Read) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The documents of a page, and what it says of what follows it (see `page_end`)."""
+    assert spec.page is not None
+    beyond = None if spec.limit is None else spec.limit + 1
+    documents = await read(replace(spec, limit=beyond))
+    more = spec.limit is not None and len(documents) > spec.limit
+    shown = documents[: spec.limit]
+    return shown, page_end(spec.sort, spec.page, shown.__getitem__, len(shown), more=more)
 
 
 def model_of(spec: Spec, document: Mapping[str, Any]) -> Document:

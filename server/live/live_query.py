@@ -146,10 +146,10 @@ class LiveQuery:
 
     # --- its steps -----------------------------------------------------------------------------
 
-    def step(self, time: Time, operations: list[Operation]) -> None:
-        """The windows changed at `time`."""
+    def step(self, time: Time, operations: list[Operation], since: Time) -> None:
+        """The windows changed: their value is true from `time` on, the old one until `since`."""
         if operations:
-            self._append(time, operations, time)
+            self._append(time, operations, since)
             self.tell()
 
     def stale(self, time: Time, now: float) -> None:
@@ -158,6 +158,10 @@ class LiveQuery:
             self.stale_from = time
             self.stale_since = now
             self.tell()
+
+    def freeze(self, value: Any) -> None:
+        """Show `value` until the next run; the windows have lost it."""
+        self._static, self.windows = value, []
 
     def install(self, outcome: Outcome, time: Time, stale_from: Time | None, now: float) -> None:
         """Take the outcome of a run; its value is true from `time` on, until `stale_from`."""

@@ -8,7 +8,7 @@ none from one page to another.
 import base64
 import binascii
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from server.core.errors import InvalidArguments
 from server.live.ordering import bson_key
 from server.live.text import ChunkText
 
-__all__ = ["CURSOR_CHARACTERS_MAX", "PageBounds", "cursor_of", "page_filter"]
+__all__ = ["CURSOR_CHARACTERS_MAX", "PageBounds", "cursor_of", "page_end", "page_filter"]
 
 CURSOR_CHARACTERS_MAX = 8_192
 """A longer cursor is refused; a sort key of a few fields is far shorter."""
@@ -68,6 +68,34 @@ def cursor_of(sort: Sort, document: Mapping[str, Any]) -> str:
     """The cursor of a document in the order `sort`."""
     values = [_value_at(document, path) for path, _ in sort]
     return base64.urlsafe_b64encode(bson.encode({"s": _name(sort), "k": values})).decode()
+
+
+def page_end(
+    sort: Sort,
+    bounds: PageBounds,
+    documents: Callable[[int], Mapping[str, Any]],
+    count: int,
+    *,
+    more: bool,
+) -> dict[str, Any]:
+    """What a page says of what follows it.
+
+    Args:
+        sort: The order of the list.
+        bounds: Of the page.
+        documents: Gives those of the page by their place in it.
+        count: How many they are.
+        more: Whether there are more than a page without an end shows.
+
+    Returns:
+        ``isDone``: nothing follows. ``continueCursor``: where the next page begins.
+        ``splitCursor``: where to divide a page that has grown to more than twice its size, or None.
+    """
+    if bounds.until is None:
+        cursor = cursor_of(sort, documents(count - 1)) if count else bounds.after
+        return {"isDone": not more, "continueCursor": cursor, "splitCursor": None}
+    split = cursor_of(sort, documents(count // 2)) if count > 2 * bounds.size else None
+    return {"isDone": False, "continueCursor": bounds.until, "splitCursor": split}
 
 
 def page_filter(sort: Sort, bounds: PageBounds) -> Condition:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from schemas.document import Document
 from schemas.shape import ANY, ListShape, ObjectShape, Shape, TextShape, UnionShape, shape_of
-from server.live.find import Find, Get
+from server.live.find import Find, Get, Page
 from server.live.text import ChunkText
 
 __all__ = ["hold", "reproject", "show", "to_json", "variant_of"]
@@ -128,13 +128,37 @@ def to_json(value: Any) -> Any:
         shape = shape_of(model)
         return show(hold(dumped, shape), shape)
     if isinstance(value, BaseModel):
-        return to_json(value.model_dump(by_alias=True))
+        return _model_json(value)
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return round(aware.timestamp() * 1000)
     return _rare_json(value)
+
+
+def _model_json(model: BaseModel) -> dict[str, Any]:
+    """A model that is no table; documents in it are shown as documents are."""
+    dumped = model.model_dump(by_alias=True)
+    for name, info in type(model).model_fields.items():
+        value = getattr(model, name)
+        if _holds_document(value):
+            dumped[info.serialization_alias or info.alias or name] = value
+    return {str(name): to_json(value) for name, value in dumped.items()}
+
+
+def _holds_document(value: Any) -> bool:
+    match value:
+        case Document():
+            return True
+        case BaseModel():
+            return any(map(_holds_document, vars(value).values()))
+        case Mapping():
+            return any(map(_holds_document, cast("Mapping[Any, Any]", value).values()))
+        case list() | tuple():
+            return any(map(_holds_document, cast("list[Any]", value)))
+        case _:
+            return False
 
 
 def _rare_json(value: Any) -> Any:
@@ -159,7 +183,7 @@ def _rare_json(value: Any) -> Any:
             return to_json(value.as_doc())
         case Sequence() | set() | frozenset():
             return [to_json(item) for item in cast("Sequence[Any]", value)]
-        case Find() | Get():
+        case Find() | Get() | Page():
             raise TypeError(
                 "a find is maintained where it is returned bare, or as a value of the dict that is "
                 "returned; deeper than that, await it"

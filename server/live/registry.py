@@ -4,20 +4,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from schemas.document import Document
+from schemas.shape import ObjectShape
+from schemas.wire.patch import Operation
 from schemas.wire.position import Time
 from server.core import limits
-from server.core.errors import TooLarge, TooMany
+from server.core.errors import TooMany
 from server.core.tasks import raise_if_cancelled
-from server.feed.events import Group
+from server.feed.events import Step
 from server.feed.feed import Feed
+from server.live.asking import Question
 from server.live.held import Held
 from server.live.live_query import LiveQuery, QueryKey, RunQuery, Watcher
-from server.live.net_changes import NetChange, net_changes
+from server.live.net_changes import NetChange, NetChanges, net_changes
 from server.live.read_set import ReadMade
 from server.live.rounds import Explain, Rounds
 from server.live.router import Part
@@ -40,7 +44,7 @@ class Registry:
         explain: What a client learns of what a query function raised.
 
     Attributes:
-        on_group: Called with each group of the feed that has been taken in.
+        on_step: Called with each step of the feed that has been taken in.
         on_advanced: Called after each batch of the feed, when all of it has been taken in.
     """
 
@@ -52,8 +56,10 @@ class Registry:
         self.rounds = Rounds(feed, reads, self._routing, explain)
         self._queries: dict[QueryKey, LiveQuery] = {}
         self._fetched: dict[DocumentKey, Held | None] = {}
+        self._asked: set[Question] = set()
+        self._accepted: set[Question] = set()
         self._lingering: dict[LiveQuery, asyncio.TimerHandle] = {}
-        self.on_group: Callable[[Group], None] = lambda _: None
+        self.on_step: Callable[[Step], None] = lambda _: None
         self.on_advanced: Callable[[], None] = lambda: None
 
     @property
@@ -102,65 +108,104 @@ class Registry:
 
     # --- listening to the feed -----------------------------------------------------------------
 
-    async def prepare(self, group: Group) -> None:
-        """Read the documents that nobody holds and that `group` could let in somewhere."""
-        self._fetched = {}
+    async def prepare(self, step: Step) -> None:
+        """Read what only MongoDB knows: documents that nobody holds, and what it must judge."""
+        self._fetched, self._asked, self._accepted = {}, set(), set()
         pause = limits.FEED_RETRY_SECONDS_MIN
         # Asked again after each read: queries came and went meanwhile.
-        while wanted := self._routing.wanted(group) - self._fetched.keys():
+        while True:
+            wanted = self._routing.wanted(step) - self._fetched.keys()
+            questions = set[Question]() if wanted else self._questions(step) - self._asked
+            if not wanted and not questions:
+                return
             try:
-                self._fetched |= await self.rounds.fetch(wanted, group.time)
+                if wanted:
+                    self._fetched |= await self.rounds.fetch(wanted, step.time)
+                else:
+                    self._accepted |= await self.rounds.ask(questions, step.time)
+                    self._asked |= questions
             except (SnapshotGone, OperationFailure):
-                self._give_up_on(wanted, group.time)
+                collections = {collection for collection, _ in wanted}
+                collections |= {window.spec.table.collection for window, _ in questions}
+                self._give_up_on(collections, step.groups[0].time)
             except ConnectionFailure as error:
                 raise_if_cancelled()
                 _log.warning("Reading changed documents failed (%s).", type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, limits.FEED_RETRY_SECONDS_MAX)
 
-    def _give_up_on(self, wanted: set[DocumentKey], at: Time) -> None:
-        """Those documents cannot be read as they were; whoever could want them runs again."""
-        for collection in {collection for collection, _ in wanted}:
+    def _give_up_on(self, collections: set[str], at: Time) -> None:
+        """Documents of these cannot be read as they were; whoever could want them runs again."""
+        for collection in collections:
             for query in self._routing.queries_of(collection):
                 self._make_stale(query, at)
 
-    def apply(self, group: Group) -> None:
-        """Take `group` in: windows change, and a touched read set makes its query stale."""
-        fetched, self._fetched = self._fetched, {}
+    def _changes(self, step: Step, shape: Callable[[str], ObjectShape | None]) -> NetChanges:
+        """What `step` did to the documents of the collections that have a shape."""
 
         def held(collection: str, id_: Any) -> Held | None:
             key = (collection, id_)
-            return fetched[key] if key in fetched else self._routing.held(collection, id_)
+            return self._fetched[key] if key in self._fetched else self._routing.held(*key)
 
-        changes, reset = net_changes(
-            [group], held, self._routing.watched, lambda c, i: (c, i) in fetched
-        )
-        hits: dict[LiveQuery, list[tuple[Part, NetChange]]] = {}
-        for change in changes.values():
+        return net_changes(step.groups, held, shape, lambda c, i: (c, i) in self._fetched)
+
+    def _questions(self, step: Step) -> set[Question]:
+        def shape(collection: str) -> ObjectShape | None:
+            return self._routing.watched(collection) if self._routing.asks(collection) else None
+
+        if not any(self._routing.asks(e.collection) for g in step.groups for e in g.events):
+            return set()
+        return self._routing.questions(self._changes(step, shape).documents.values())
+
+    def apply(self, step: Step) -> None:
+        """Take `step` in: windows change, and a touched read set makes its query stale."""
+        changes = self._changes(step, self._routing.watched)
+        self._fetched = {}
+        resets = changes.resets
+        touched: dict[LiveQuery, _Touched] = {}
+        for change in changes.documents.values():
+            if not change.known and self._routing.held(change.collection, change.id) is not None:
+                resets.setdefault(change.collection, change.since)  # it does not fit what is held
             for query, part in self._routing.touched(change):
-                hits.setdefault(query, []).append((part, change))
-        for query, touched in hits.items():
-            query.events += len(touched)
-            if _needs_run(touched):
-                self._make_stale(query, group.time)
-                continue
-            try:
-                operations = [
-                    operation
-                    for part, change in touched
-                    if isinstance(part, Window)
-                    for operation in self._routing.change(part, change)
-                ]
-                if any(part.dry for part, _ in touched if isinstance(part, Window)):
-                    raise TooLarge("more match than may be shown")
-                query.step(group.time, operations)
-            except Exception as error:  # noqa: BLE001  # a view, or a value without a JSON form
-                _log.warning("%s must be run again (%s).", query.name, type(error).__name__)
-                self._make_stale(query, group.time)
-        for collection in reset:
+                touched.setdefault(query, _Touched()).changes.append((part, change))
+        for query, part, departure in self._routing.departing(step.time.seconds):
+            touched.setdefault(query, _Touched()).departing.append((part, departure))
+        for query, what in touched.items():
+            self._take(query, what, step.time)
+        for collection, since in resets.items():
             for query in self._routing.queries_of(collection):
-                self._make_stale(query, group.time)
-        self.on_group(group)
+                self._make_stale(query, since)
+        self.on_step(step)
+
+    def _take(self, query: LiveQuery, touched: "_Touched", at: Time) -> None:
+        """Let one query take what touched it."""
+        query.events += len(touched.changes)
+        since = touched.since
+        if touched.needs_run:
+            self._make_stale(query, since)
+            return
+        before = query.value() if touched.may_run_dry else None
+        try:
+            operations: list[Operation] = []
+            for part, _ in touched.departing:
+                assert isinstance(part, Window)
+                operations += self._routing.pass_time(part, at.seconds)
+            for part, change in touched.changes:
+                if isinstance(part, Window):
+                    part.second = at.seconds
+                    accepted = part.matcher.asks is None or (part, change.id) in self._accepted
+                    operations += self._routing.change(part, change, accepted=accepted)
+            if not any(window.dry for window in query.windows):
+                query.step(at, operations, since)
+                return
+            self._routing.remove(query)
+            query.freeze(before)
+            query.stale(since, time.monotonic())
+        except Exception as error:  # noqa: BLE001  # a view, or a value without a JSON form
+            _log.warning("%s must be run again (%s).", query.name, type(error).__name__)
+            self._routing.remove(query)
+            query.lose(time.monotonic())
+        self.rounds.add(query)
 
     def advanced(self) -> None:
         """A batch has been taken in."""
@@ -174,6 +219,11 @@ class Registry:
             query.lose(now)
             self.rounds.add(query)
 
+    @property
+    def next_departure(self) -> int | None:
+        """The second at which something leaves a sliding window; None where nothing ever does."""
+        return self._routing.next_departure
+
     def _make_stale(self, query: LiveQuery, at: Time) -> None:
         """`query` shows what was true before `at` until it has been run again."""
         self._routing.remove(query)
@@ -181,18 +231,47 @@ class Registry:
         self.rounds.add(query)
 
 
-def _needs_run(touched: list[tuple[Part, NetChange]]) -> bool:
-    """Whether only running the function again can tell the new value."""
-    leaving: dict[Window, int] = {}
-    for part, change in touched:
-        if isinstance(part, ReadMade):
-            if part.touched(change):
-                return True
-        elif change.id in part.ids:
-            if not change.known:
-                return True
-            if change.roots is None or not part.roots.isdisjoint(change.roots):
-                leaving[part] = leaving.get(part, 0) + 1
-        elif not change.known and change.roots is not None:
-            return True  # an update of what should have been read, and was not
-    return any(window.may_run_dry(count) for window, count in leaving.items())
+@dataclass(slots=True)
+class _Touched:
+    """What touched one query in a step.
+
+    Attributes:
+        changes: Changes, each with the part that it can touch.
+        departing: Parts of which something is too old, with since when.
+    """
+
+    changes: list[tuple[Part, NetChange]] = field(default_factory=list[tuple[Part, NetChange]])
+    departing: list[tuple[Part, int]] = field(default_factory=list[tuple[Part, int]])
+
+    @property
+    def since(self) -> Time:
+        """From here on the value before is not known to be true."""
+        times = [change.since for _, change in self.changes]
+        return min(times + [Time(second, 0) for _, second in self.departing])
+
+    @property
+    def needs_run(self) -> bool:
+        """Whether only running the function again can tell the new value."""
+        if any(isinstance(part, ReadMade) for part, _ in self.departing):
+            return True
+        for part, change in self.changes:
+            if isinstance(part, ReadMade):
+                if part.touched(change):
+                    return True
+            elif not change.known and (change.id in part.ids or change.roots is not None):
+                return True  # an update of what should have been read, and was not
+        return False
+
+    @property
+    def may_run_dry(self) -> bool:
+        """Whether one of the windows may hold too little afterwards, or too much."""
+        windows = {part for part, _ in self.departing if isinstance(part, Window)}
+        if windows and any(window.may_run_dry(len(window.ids)) for window in windows):
+            return True
+        counts: dict[Window, int] = {}
+        for part, change in self.changes:
+            if isinstance(part, Window) and (
+                change.roots is None or not part.roots.isdisjoint(change.roots)
+            ):
+                counts[part] = counts.get(part, 0) + 1
+        return any(window.may_run_dry(count) for window, count in counts.items())

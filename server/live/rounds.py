@@ -6,7 +6,7 @@ next round waits for the slowest of it, but not long; nothing is run twice at on
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -17,11 +17,15 @@ from server.core.errors import HeadwaterError, QueryTimeout, Unavailable
 from server.core.tasks import raise_if_cancelled
 from server.feed.events import Group, identity, stored_id
 from server.feed.feed import Feed, RingOverrun
+from server.live.asking import Question, ask, document_of, question_of
 from server.live.held import Held
 from server.live.live_query import LiveQuery, Outcome
-from server.live.net_changes import net_changes
+from server.live.net_changes import NetChange, NetChanges, net_changes
+from server.live.read_set import ReadMade
+from server.live.router import Part
 from server.live.routing import DocumentKey, Routing, concerns
 from server.live.run import run_query
+from server.live.window import Window
 from server.store.reads import Reads, SnapshotGone
 
 __all__ = ["Rounds"]
@@ -36,6 +40,7 @@ class Rounds:
     Attributes:
         runs: How many have been made.
         fetches: How many documents were read because an event did not tell enough.
+        asks: How often MongoDB was asked whether documents match.
     """
 
     def __init__(self, feed: Feed, reads: Reads, routing: Routing, explain: Explain) -> None:
@@ -49,6 +54,7 @@ class Rounds:
         self._tasks: set[asyncio.Task[None]] = set()
         self.runs = 0
         self.fetches = 0
+        self.asks = 0
 
     def add(self, query: LiveQuery) -> None:
         """Run `query` in the next round."""
@@ -140,26 +146,48 @@ class Rounds:
             for id_ in window.ids
         }
         fetched: dict[DocumentKey, Held | None] = {}
-        fetched_at = at
+        asked: dict[Question, bool] = {}
+        known_at = at
         while True:
             groups = self._feed.since(at)
             late = {
                 (event.collection, event.id)
                 for group in groups
-                if group.time > fetched_at
+                if group.time > known_at
                 for event in group.events
             }
             for key in late & fetched.keys():
                 del fetched[key]  # it changed again while it was being read
-            wanted = self._wanted(outcome, groups, own) - fetched.keys()
+            for question in [one for one in asked if document_of(one) in late]:
+                del asked[question]
             if not query.wanted:
                 return True  # it was dropped meanwhile, and must not enter the routing
             if lost != query.losses:
                 return False
-            if not wanted:
-                return self._settle(query, outcome, at, groups, own, fetched)
-            fetched_at = self._feed.position
-            fetched |= await self.fetch(wanted, fetched_at)
+            if wanted := self._wanted(outcome, groups, own) - fetched.keys():
+                known_at = self._feed.position
+                fetched |= await self.fetch(wanted, known_at)
+                continue
+            changes = self._changes(outcome, groups, own, fetched)
+            concerned = [
+                (part, change)
+                for change in changes.documents.values()
+                for part in outcome.parts
+                if part.spec.table.collection == change.collection and concerns(part, change)
+            ]
+            if (stale_from := _touched_since(outcome, changes, concerned)) is not None:
+                query.install(outcome, at, stale_from, time.monotonic())
+                return True
+            questions = {
+                question
+                for part, change in concerned
+                if (question := question_of(part, change)) is not None and question not in asked
+            }
+            if not questions:
+                return self._settle(query, outcome, concerned, asked)
+            known_at = self._feed.position
+            accepted = await self.ask(questions, known_at)
+            asked |= {question: question in accepted for question in questions}
 
     def _wanted(
         self, outcome: Outcome, groups: list[Group], own: Mapping[DocumentKey, Any]
@@ -180,16 +208,14 @@ class Rounds:
                     found.add(key)
         return found
 
-    def _settle(
+    def _changes(
         self,
-        query: LiveQuery,
         outcome: Outcome,
-        at: Time,
         groups: list[Group],
         own: Mapping[DocumentKey, Held | None],
         fetched: Mapping[DocumentKey, Held | None],
-    ) -> bool:
-        """Apply what happened since `at`, in one step with entering the routing."""
+    ) -> NetChanges:
+        """What `groups` did to the documents that `outcome` looks at."""
         collections = {part.spec.table.collection for part in outcome.parts}
 
         def held(collection: str, id_: Any) -> Held | None:
@@ -197,33 +223,41 @@ class Rounds:
             current = self._routing.held(collection, id_)
             return current or fetched.get(key) or own.get(key)
 
-        changes, reset = net_changes(
+        return net_changes(
             groups,
             held=held,
             shape=lambda name: self._routing.shape(name) if name in collections else None,
             settled=lambda c, i: self._routing.held(c, i) is not None or (c, i) in fetched,
         )
-        now = time.monotonic()
-        concerned = [
-            (part, change)
-            for change in changes.values()
-            for part in outcome.parts
-            if part.spec.table.collection == change.collection and concerns(part, change)
-        ]
-        if not reset.isdisjoint(collections) or any(
-            part.touched(change) for part, change in concerned if part in outcome.reads
-        ):
-            query.install(outcome, at, groups[0].time, now)
-            return True
+
+    def _settle(
+        self,
+        query: LiveQuery,
+        outcome: Outcome,
+        concerned: list[tuple[Part, NetChange]],
+        asked: Mapping[Question, bool],
+    ) -> bool:
+        """Apply what happened since the run, in one step with entering the routing."""
+        position = self._feed.position
+        for window in outcome.windows:
+            window.second = position.seconds
         for part, change in concerned:
-            if part in outcome.windows:
+            if isinstance(part, Window):
                 if not change.known and change.id in part.ids:
                     return False
-                part.change(change.id, change.new)
-                part.left.clear()
-        if any(window.dry for window in outcome.windows):
-            return False
-        query.install(outcome, self._feed.position, None, now)
+                accepted = asked.get((part, change.id), True)
+                part.change(change.id, change.new, change.roots, accepted=accepted)
+        for window in outcome.windows:
+            window.pass_time(position.seconds)
+            window.left.clear()
+            if window.dry:
+                return False
+        departs = [one.departs for one in outcome.reads if one.departs is not None]
+        stale_from = Time(min(departs, default=position.seconds + 1), 0)
+        if stale_from <= position:
+            query.install(outcome, position, stale_from, time.monotonic())
+            return True
+        query.install(outcome, position, None, time.monotonic())
         self._routing.add(query)
         return True
 
@@ -241,3 +275,22 @@ class Rounds:
                 for document in await self._reads.find(collection, query, at=at):
                     found[collection, identity(document["_id"])] = Held.of(document, shape)
         return found
+
+    async def ask(self, questions: Iterable[Question], at: Time) -> set[Question]:
+        """Those of `questions` to which MongoDB says yes at `at`."""
+        self.asks += 1
+        return await ask(self._reads, questions, at)
+
+
+def _touched_since(
+    outcome: Outcome, changes: NetChanges, concerned: list[tuple[Part, NetChange]]
+) -> Time | None:
+    """Since when the reads of `outcome` are touched; None where they are not."""
+    times = [
+        change.since
+        for part, change in concerned
+        if isinstance(part, ReadMade) and part.touched(change)
+    ]
+    collections = {part.spec.table.collection for part in outcome.parts}
+    times += [since for collection, since in changes.resets.items() if collection in collections]
+    return min(times, default=None)

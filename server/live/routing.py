@@ -1,12 +1,13 @@
 """Who is touched by what: the routers of all collections, and the query behind each part."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from schemas.document import Document
 from schemas.shape import ObjectShape, shape_of
 from schemas.wire.patch import Operation
-from server.feed.events import Group
+from server.feed.events import Step
+from server.live.asking import Question, question_of
 from server.live.held import Held
 from server.live.live_query import LiveQuery
 from server.live.net_changes import NetChange
@@ -30,6 +31,8 @@ class Routing:
         self._shapes = {table.collection: shape_of(table) for table in tables}
         self._routers: dict[str, Router] = {}
         self._owners: dict[Part, LiveQuery] = {}
+        self._timed: set[Part] = set()
+        self._asking: dict[str, int] = {}
 
     def shape(self, collection: str) -> ObjectShape | None:
         """The shape of a collection's documents; None for one that is no table."""
@@ -47,8 +50,13 @@ class Routing:
     def add(self, query: LiveQuery) -> None:
         """Lead changes to `query` from now on."""
         for part in query.parts:
-            self._routers.setdefault(part.spec.table.collection, Router()).add(part)
+            collection = part.spec.table.collection
+            self._routers.setdefault(collection, Router()).add(part)
             self._owners[part] = query
+            if part.spec.within is not None:
+                self._timed.add(part)
+            if _asks(part):
+                self._asking[collection] = self._asking.get(collection, 0) + 1
 
     def remove(self, query: LiveQuery) -> None:
         """Lead nothing to `query` any more."""
@@ -57,50 +65,94 @@ class Routing:
                 continue
             collection = part.spec.table.collection
             self._routers[collection].remove(part)
-            if self._routers[collection].empty:
+            if not self._routers[collection].parts:
                 del self._routers[collection]
+            self._timed.discard(part)
+            if _asks(part):
+                self._asking[collection] -= 1
 
-    def wanted(self, group: Group) -> set[DocumentKey]:
-        """The documents that nobody holds and that an update in `group` could let in."""
+    # --- before a step is taken in -------------------------------------------------------------
+
+    def wanted(self, step: Step) -> set[DocumentKey]:
+        """The documents that nobody holds and that an update in `step` could let in."""
         found: set[DocumentKey] = set()
-        for event in group.events:
-            router = self._routers.get(event.collection)
-            if (
-                router is not None
-                and event.changes is not None
-                and event.id not in router.documents
-                and router.wants(event.changes.roots())
-            ):
-                found.add((event.collection, event.id))
+        for group in step.groups:
+            for event in group.events:
+                if event.changes is None:
+                    continue
+                router = self._routers.get(event.collection)
+                if (
+                    router is not None
+                    and event.id not in router.documents
+                    and router.wants(event.changes.roots())
+                ):
+                    found.add((event.collection, event.id))
         return found
 
-    def touched(self, change: NetChange) -> Iterable[tuple[LiveQuery, Part]]:
+    def asks(self, collection: str) -> bool:
+        """Whether somebody who looks at `collection` must ask MongoDB about its documents."""
+        return self._asking.get(collection, 0) > 0
+
+    def questions(self, changes: Iterable[NetChange]) -> set[Question]:
+        """What MongoDB must be asked, so that `changes` can be taken in."""
+        return {
+            question
+            for change in changes
+            for part in self._routers[change.collection].touched(change)
+            if (question := question_of(part, change)) is not None
+        }
+
+    # --- taking it in --------------------------------------------------------------------------
+
+    def touched(self, change: NetChange) -> Iterator[tuple[LiveQuery, Part]]:
         """The parts that `change` can touch, each with its query; the held document is updated."""
         router = self._routers.get(change.collection)
         if router is None:
             return
         if change.new is not None and change.id in router.documents:
             router.documents[change.id] = change.new
-        for part in router.touched(change.id, change.new):
-            if concerns(part, change):
-                yield self._owners[part], part
+        for part in router.touched(change):
+            yield self._owners[part], part
+
+    def departing(self, second: int) -> list[tuple[LiveQuery, Part, int]]:
+        """The parts of which something is too old at `second`, with since when."""
+        return [
+            (self._owners[part], part, departure)
+            for part in self._timed
+            if (departure := _departure(part)) is not None and departure <= second
+        ]
+
+    @property
+    def next_departure(self) -> int | None:
+        """The second at which something is too old for somebody; None where nothing ever is."""
+        departures = (_departure(part) for part in self._timed)
+        return min((one for one in departures if one is not None), default=None)
 
     def queries_of(self, collection: str) -> set[LiveQuery]:
         """The queries that look at `collection`."""
         router = self._routers.get(collection)
-        return set() if router is None else {self._owners[part] for part in router.parts()}
+        return set() if router is None else {self._owners[part] for part in router.parts}
 
-    def change(self, window: Window, change: NetChange) -> list[Operation]:
+    def change(self, window: Window, change: NetChange, *, accepted: bool) -> list[Operation]:
         """Let `window` take `change`, and put right who holds what."""
-        operations = window.change(change.id, change.new)
-        router = self._routers[change.collection]
+        operations = window.change(change.id, change.new, change.roots, accepted=accepted)
         if change.new is not None and change.id in window.ids:
-            router.hold(change.id, change.new, window)
+            self._routers[change.collection].hold(change.id, change.new, window)
+        self._release_left(window)
+        return operations
+
+    def pass_time(self, window: Window, second: int) -> list[Operation]:
+        """It is `second` now; what is too old leaves `window`."""
+        operations = window.pass_time(second)
+        self._release_left(window)
+        return operations
+
+    def _release_left(self, window: Window) -> None:
+        router = self._routers[window.spec.table.collection]
         while window.left:
             id_ = window.left.pop()
             if id_ not in window.ids:
                 router.release(id_, window)
-        return operations
 
 
 def concerns(part: Part, change: NetChange) -> bool:
@@ -108,3 +160,11 @@ def concerns(part: Part, change: NetChange) -> bool:
     if change.roots is None or part.ids is None or part.matcher is None:
         return True
     return change.id in part.ids or not part.entry_roots.isdisjoint(change.roots)
+
+
+def _asks(part: Part) -> bool:
+    return isinstance(part, Window) and part.matcher.asks is not None
+
+
+def _departure(part: Part) -> int | None:
+    return part.next_departure if isinstance(part, Window) else part.departs

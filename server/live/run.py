@@ -1,6 +1,8 @@
 """One run of a query function at one cluster time."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from pymongo.errors import ConnectionFailure
@@ -8,14 +10,15 @@ from pymongo.errors import ConnectionFailure
 from schemas.shape import shape_of
 from schemas.wire.patch import escape
 from schemas.wire.position import Time
+from server.core import limits
 from server.core.errors import HeadwaterError, TooLarge
 from server.feed.events import identity
-from server.live.find import Find, Get, Spec, model_of
+from server.live.find import Find, Get, Page, Spec, model_of, read_page
 from server.live.held import Held, encode
 from server.live.live_query import Outcome, RunQuery
 from server.live.ordering import NotCompiled
 from server.live.projection import to_json
-from server.live.read_set import ReadMade
+from server.live.read_set import ReadMade, last_key
 from server.live.window import Window, hold_all
 from server.store.reads import Reads, SnapshotGone
 
@@ -38,31 +41,77 @@ class RunReader:
     async def find(self, spec: Spec) -> list[dict[str, Any]]:
         """The documents of `spec`, in the order in which they are shown."""
         try:
-            documents = await self.fetch(spec, spec.limit)
+            documents = await self.fetch(spec, spec.limit, fields=_watched_fields(spec))
         except Exception:
             self.reads.append(ReadMade(spec, None))  # it recovers when one of them changes
             raise
-        self.reads.append(ReadMade(spec, [identity(document["_id"]) for document in documents]))
+        ids = [identity(document["_id"]) for document in documents]
+        last, departs = last_key(spec, documents), _departs(spec, documents)
+        self.reads.append(ReadMade(spec, ids, last=last, departs=departs))
+        if spec.from_end:
+            documents.reverse()
+        if spec.fields is not None:
+            wanted = set(spec.fields)
+            documents = [{k: v for k, v in one.items() if k in wanted} for one in documents]
         return documents
 
     async def count(self, spec: Spec) -> int:
-        """How many documents match."""
-        self.reads.append(ReadMade(spec, None))
-        return await self._reads.count(spec.table.collection, spec.query, at=self.at)
+        """How many documents match. Where they are few their ids are read, to know which."""
+        counted = replace(spec, fields=("_id",))
+        fields = _watched_fields(counted)
+        try:
+            documents = await self.fetch(
+                counted, limits.COUNT_IDS_MAX + 1, fields=fields, ordered=False
+            )
+        except Exception:
+            self.reads.append(ReadMade(counted, None))
+            raise
+        if len(documents) <= limits.COUNT_IDS_MAX:
+            ids = [identity(document["_id"]) for document in documents]
+            self.reads.append(ReadMade(counted, ids, departs=_departs(counted, documents)))
+            return len(documents)
+        first: list[Any] = []
+        if spec.within is not None:
+            oldest = replace(counted, sort=((spec.within.field, 1),))
+            first = await self.fetch(oldest, 1, fields=fields)
+        self.reads.append(ReadMade(counted, None, departs=_departs(counted, first)))
+        query = spec.filter_at(self.at.seconds)
+        return await self._reads.count(spec.table.collection, query, at=self.at)
 
-    async def fetch(self, spec: Spec, limit: int | None, *, whole: bool = False) -> list[Any]:
-        """The documents of `spec`, not remembered; `whole` leaves the order to a window."""
-        documents = await self._reads.find(
+    async def fetch(
+        self,
+        spec: Spec,
+        limit: int | None,
+        *,
+        fields: Sequence[str] | None = None,
+        ordered: bool = True,
+    ) -> list[Any]:
+        """The documents of `spec` in the order of its sort, not remembered."""
+        return await self._reads.find(
             spec.table.collection,
-            spec.query,
+            spec.filter_at(self.at.seconds),
             at=self.at,
-            sort=() if spec.single else spec.sort,
+            sort=spec.sort if ordered and not spec.single else (),
             limit=limit or 0,
-            fields=None if whole else spec.fields,
+            fields=fields,
         )
-        if spec.from_end and not whole:
-            documents.reverse()
-        return documents
+
+
+def _watched_fields(spec: Spec) -> list[str] | None:
+    """What to read of a document: what is wanted of it, and what tells where it stands."""
+    if spec.fields is None:
+        return None
+    roots = set(spec.sort_roots) if spec.limit is not None else set[str]()
+    if spec.within is not None:
+        roots.add(spec.within.field.partition(".")[0])
+    return [*spec.fields, *sorted(roots.difference(spec.fields))]
+
+
+def _departs(spec: Spec, documents: Iterable[dict[str, Any]]) -> int | None:
+    """The second at which the first of `documents` is too old."""
+    if spec.within is None:
+        return None
+    return min(map(spec.within.departure, documents), default=None)
 
 
 async def run_query(
@@ -92,12 +141,12 @@ async def run_query(
 
 async def _maintain(value: Any, reader: RunReader, windows: list[Window]) -> Any:
     """The JSON value of what a function returned; each find in it becomes a window."""
-    if isinstance(value, Find | Get):
+    if isinstance(value, Find | Get | Page):
         return await _open(cast("Find[Any]", value).spec, "", reader, windows)
     if isinstance(value, dict):
         shown: dict[str, Any] = {}
         for name, one in cast("dict[Any, Any]", value).items():
-            if isinstance(one, Find | Get):
+            if isinstance(one, Find | Get | Page):
                 spec = cast("Find[Any]", one).spec
                 shown[str(name)] = await _open(spec, f"/{escape(str(name))}", reader, windows)
             else:
@@ -111,22 +160,41 @@ async def _open(spec: Spec, path: str, reader: RunReader, windows: list[Window])
     try:
         window = Window(spec, path)
     except NotCompiled:
-        documents = await reader.find(spec)
-        shown = [_shown(spec, document) for document in documents]
-        return (shown[0] if shown else None) if spec.single else shown
+        return await _read(spec, reader)
     ids: list[Any] | None = None  # what is not known to have been read is watched as a count is
+    departs: int | None = None
     try:
-        documents = await reader.fetch(spec, window.read_limit, whole=True)
+        documents = await reader.fetch(spec, window.read_limit)
         ids = [identity(document["_id"]) for document in documents]
-        window.load(hold_all(spec, documents))
-        if window.dry:
-            raise TooLarge(f"More documents of {spec.table.collection!r} match than may be shown.")
-        encode(window.value())
+        departs = _departs(spec, documents)
+        await _load(window, documents, reader.at)
     except Exception:
-        reader.reads.append(ReadMade(spec, ids))  # it recovers when one of them changes
+        reader.reads.append(ReadMade(spec, ids, departs=departs))  # it recovers when one changes
         raise
     windows.append(window)
     return None
+
+
+async def _load(window: Window, documents: list[dict[str, Any]], at: Time) -> None:
+    """Fill a window with what was read at `at`; others get their turns meanwhile."""
+    window.second = at.seconds
+    for start in range(0, len(documents), limits.STEP_EVENTS_MAX):
+        held = hold_all(window.spec, documents[start : start + limits.STEP_EVENTS_MAX])
+        window.load(held)
+        await asyncio.sleep(0)
+    if window.dry:
+        collection = window.spec.table.collection
+        raise TooLarge(f"More documents of {collection!r} match than may be shown.")
+    window.encoded()  # what has no JSON form fails here
+
+
+async def _read(spec: Spec, reader: RunReader) -> Any:
+    """The value of a find that cannot be maintained, read and watched."""
+    if spec.page is not None:
+        documents, end = await read_page(spec, reader.find)
+        return {"page": [_shown(spec, document) for document in documents], **end}
+    shown = [_shown(spec, document) for document in await reader.find(spec)]
+    return (shown[0] if shown else None) if spec.single else shown
 
 
 def _shown(spec: Spec, document: dict[str, Any]) -> Any:

@@ -5,9 +5,9 @@ of a patch.
 """
 
 from bisect import bisect_left
-from heapq import heapify, heappop, heappush
 from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from schemas.shape import shape_of
@@ -18,11 +18,14 @@ from server.live.find import Spec, model_of, thaw
 from server.live.held import Held, encode
 from server.live.matching import Matcher, compile_filter
 from server.live.ordering import Key, compile_sort
-from server.live.page import cursor_of
+from server.live.page import page_end
 from server.live.patching import diff
 from server.live.projection import to_json
 
 __all__ = ["Window", "hold_all"]
+
+DEPARTURES_SPARE = 64
+"""Departures that may be noted of documents that have left or stay longer, beyond their number."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,8 @@ class Window:
         self.second = 0
         self._shown_roots = None if spec.fields is None else frozenset(spec.fields)
         self._rows_path = path if spec.page is None else f"{path}/page"
-        self._departures: list[tuple[int, Any]] = []
+        self._departures: list[tuple[int, int, Any]] = []
+        self._noted = 0
         self._order = compile_sort(spec.sort)
         self._size = spec.limit if spec.limit is not None else limits.RESULT_DOCUMENTS_MAX
         self._complete = True
@@ -150,15 +154,10 @@ class Window:
         """What a page says of what follows it."""
         page = self.spec.page
         assert page is not None
-        rows = self._rows[: self._size]
-        if page.until is None:
-            is_done = self._complete and len(self._rows) <= self._size
-            cursor = cursor_of(self.spec.sort, rows[-1].held.raw) if rows else page.after
-            return {"isDone": is_done, "continueCursor": cursor, "splitCursor": None}
-        split = None
-        if len(rows) > 2 * page.size:
-            split = cursor_of(self.spec.sort, rows[len(rows) // 2].held.raw)
-        return {"isDone": False, "continueCursor": page.until, "splitCursor": split}
+        more = not self._complete or len(self._rows) > self._size
+        return page_end(
+            self.spec.sort, page, lambda i: self._rows[i].held.raw, self._visible, more=more
+        )
 
     def _show(self, held: Held) -> Any:
         if self.spec.view is not None:
@@ -198,15 +197,15 @@ class Window:
         self.second = max(self.second, second)
         operations: list[Operation] = []
         while (departure := self.next_departure) is not None and departure <= self.second:
-            _, id_ = heappop(self._departures)
+            *_, id_ = heappop(self._departures)
             operations += self.change(id_, None)
         return operations
 
     @property
     def next_departure(self) -> int | None:
-        """The second at which the next document leaves; None where no time is kept."""
+        """The second at which the next document leaves; None where none will."""
         while self._departures:
-            departure, id_ = self._departures[0]
+            departure, _, id_ = self._departures[0]
             held = self.held(id_)
             if held is not None and self._departure(held) == departure:
                 return departure
@@ -220,10 +219,12 @@ class Window:
     def _note_departure(self, id_: Any, held: Held) -> None:
         if self.spec.within is None:
             return
-        heappush(self._departures, (self._departure(held), _Unordered(id_)))
+        self._noted += 1
+        heappush(self._departures, (self._departure(held), self._noted, id_))
         if len(self._departures) > 2 * len(self._rows) + DEPARTURES_SPARE:
-            rows = [(self._departure(row.held), _Unordered(row.id)) for row in self._rows]
-            self._departures = rows
+            self._departures = [
+                (self._departure(row.held), index, row.id) for index, row in enumerate(self._rows)
+            ]
             heapify(self._departures)
 
     def _belongs(self, new: Held) -> bool:
@@ -234,31 +235,41 @@ class Window:
     def _move(self, id_: Any, new: Held | None, accepted: bool) -> list[Operation]:
         old_key = self._key_of.get(id_)
         belongs = accepted and new is not None and self._belongs(new)
-        if belongs and new is not None:
-            self._note_departure(id_, new)
-        if old_key is None:
-            return self._enter(id_, new) if belongs and new is not None else []
-        index = bisect_left(self._keys, old_key)
+        if old_key is None and not belongs:
+            return []
         if not belongs or new is None:
-            return self._leave(index)
+            assert old_key is not None
+            return self._leave(bisect_left(self._keys, old_key))
         key = self._order(new.raw)
-        if key == old_key:
-            return self._rewrite(index, new, None)
-        return self._shift(index, key, new)
+        if old_key is None:
+            operations = self._enter(id_, key, new)
+        else:
+            index = bisect_left(self._keys, old_key)
+            if key == old_key:
+                operations = self._rewrite(index, new, None)
+            else:
+                operations = self._shift(index, key, new)
+        if id_ in self._key_of:
+            self._note_departure(id_, new)
+        return operations
 
     def _rewrite(self, index: int, new: Held, roots: Set[str] | None) -> list[Operation]:
         row = self._rows[index]
         row.held = new
-        if roots is not None and self._shown_roots is not None and self.spec.view is None:
-            if self._shown_roots.isdisjoint(roots):
-                return []
+        if roots is not None and not self._shows(roots):
+            return []
         before, row.shown = row.shown, self._show(new)
         if index >= self._size:
             return []
         return diff(before, row.shown, self._pointer(index, self._visible))
 
-    def _enter(self, id_: Any, new: Held) -> list[Operation]:
-        key = self._order(new.raw)
+    def _shows(self, roots: Set[str]) -> bool:
+        """Whether a change of these fields can be seen."""
+        if self._shown_roots is None or self.spec.view is not None:
+            return True
+        return not self._shown_roots.isdisjoint(roots)
+
+    def _enter(self, id_: Any, key: Key, new: Held) -> list[Operation]:
         index = bisect_left(self._keys, key)
         if index == len(self._rows) and not self._complete:
             return []  # beyond what is known
@@ -295,7 +306,7 @@ class Window:
         if target == len(self._rows) - 1 and not self._complete:
             return self._leave(index)  # to where nothing is known
         if index < self._size <= target or target < self._size <= index:
-            return self._leave(index) + self._enter(row.id, new)
+            return self._leave(index) + self._enter(row.id, key, new)
         visible = self._visible
         self._delete(index)
         self._insert(target, key, row)

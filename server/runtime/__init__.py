@@ -1,7 +1,7 @@
 """Functions that clients call: how they are written, found and run."""
 
 from server.core.errors import Conflict, Forbidden, HeadwaterError, NotFound
-from server.live.find import Find, Get
+from server.live.find import Find, Get, Page, PageOf
 from server.runtime.action_context import ActionCtx
 from server.runtime.caller import ANONYMOUS, Caller
 from server.runtime.catalog import Catalog
@@ -24,6 +24,8 @@ __all__ = [
     "HeadwaterError",
     "MutationCtx",
     "NotFound",
+    "Page",
+    "PageOf",
     "QueryCtx",
     "Runtime",
     "action",

@@ -9,8 +9,10 @@ from bson.errors import InvalidId
 
 from schemas.document import Document
 from schemas.storable import storable
-from server.live.fields import check_filter, check_names
-from server.live.find import Find, Get, Spec
+from server.live.fields import check_filter, check_names, check_shown
+from server.live.find import Find, Get, Page, Spec
+from server.live.ordering import total_sort
+from server.live.page import PageBounds, page_filter
 
 __all__ = ["QueryCtx", "Reader", "addressed", "stored_id"]
 
@@ -49,6 +51,7 @@ class QueryCtx:
         last: int | None = None,
         fields: Sequence[str] | None = None,
         view: Callable[[D], Any] | None = None,
+        within: tuple[str, int] | None = None,
     ) -> Find[D]:
         """Documents of `table`.
 
@@ -64,27 +67,88 @@ class QueryCtx:
             fields: Stored names to which documents are narrowed. A change outside of them, of
                 the filter and of the sort wakes nobody.
             view: A pure function from a document to what is shown of it.
+            within: A stored date and milliseconds, ``("lastSeenAt", 60_000)``: only documents
+                whose date is less than that ago. They leave when their time has come, by the
+                second, with no write to them.
         """
         query = {} if query is None else query
         check_filter(table, query)
         check_names(table, [path for path, _ in sort], "sort")
         check_names(table, fields or (), "fields")
+        _check_within(table, within)
         spec = Spec.of(
             table, addressed(table, query),
-            sort=sort, limit=limit, last=last, fields=fields, view=view,
+            sort=sort, limit=limit, last=last, fields=fields, view=view, within=within,
         )  # fmt: skip
         return Find(spec, self._reader.find)
+
+    def page(
+        self,
+        table: type[D],
+        query: Mapping[str, Any] | None = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        size: int = 50,
+        after: str | None = None,
+        until: str | None = None,
+        view: Callable[[D], Any] | None = None,
+    ) -> Page[D]:
+        """One page of the documents of `table`.
+
+        Return it from a query to have it maintained; await it for a `PageOf`. A client that asks
+        for the next page, with ``after`` its page's ``continueCursor``, asks for its page anew
+        with that cursor as ``until`` too. Then pages meet where they were divided, whatever comes
+        and goes, and a live list of many pages has neither gaps nor repeats.
+
+        Args:
+            table: Whose documents.
+            query: A filter; all documents where absent.
+            sort: Pairs of name and 1 or -1, of fields that hold single values, no arrays;
+                ``_id`` is added at the end.
+            size: How many documents, while the page has no end.
+            after: The cursor that the page begins after; None for the first.
+            until: The cursor that it ends with; None for the last page that is shown.
+            view: A pure function from a document to what is shown of it.
+
+        Raises:
+            InvalidArguments: A cursor is none of this list's.
+        """
+        query = {} if query is None else query
+        check_filter(table, query)
+        names = [path for path, _ in sort]
+        check_names(table, names, "sort")
+        check_shown(table, names)
+        if size < 1:
+            raise ValueError(f"size= counts documents, from 1 up; got {size}.")
+        bounds = PageBounds(size, after, until)
+        order = total_sort(sort)
+        within_page = {"$and": [addressed(table, query), page_filter(order, bounds)]}
+        limit = size if until is None else None
+        spec = Spec.of(table, within_page, sort=order, limit=limit, view=view)
+        return Page(replace(spec, page=bounds), self._reader.find)
 
     def get(self, table: type[D], id_: str) -> Get[D]:
         """The document `id_` of `table`, or None. Return it to have it maintained, or await it."""
         spec = Spec.of(table, {"_id": stored_id(table, id_)})
         return Get(replace(spec, single=True), self._reader.find)
 
-    async def count(self, table: type[Document], query: Mapping[str, Any] | None = None) -> int:
-        """How many documents of `table` match."""
+    async def count(
+        self,
+        table: type[Document],
+        query: Mapping[str, Any] | None = None,
+        *,
+        within: tuple[str, int] | None = None,
+    ) -> int:
+        """How many documents of `table` match; `within` is what it is to `find`."""
         query = {} if query is None else query
         check_filter(table, query)
-        return await self._reader.count(Spec.of(table, addressed(table, query)))
+        _check_within(table, within)
+        return await self._reader.count(Spec.of(table, addressed(table, query), within=within))
+
+
+def _check_within(table: type[Document], within: tuple[str, int] | None) -> None:
+    if within is not None:
+        check_names(table, [within[0]], "within")
 
 
 def stored_id(table: type[Document], id_: str) -> Any:

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, KeyInUse, QueryTimeout, TooMany, Unavailable
-from server.live.find import Find, Get
+from server.live.find import Find, Get, Page, model_of, read_page
 from server.live.held import encode
 from server.live.live_query import RunQuery, shown
 from server.live.projection import to_json
@@ -316,6 +316,12 @@ def _canonical(parsed: Mapping[str, Any], arguments: Mapping[str, Any]) -> bytes
 
 async def _read(value: Any) -> Any:
     """What a function returned; a find is read where there is nobody to maintain it for."""
+    if isinstance(value, Page):
+        page = cast("Page[Any]", value)
+        documents, end = await read_page(page.spec, page.read)
+        models: list[Any] = [model_of(page.spec, document) for document in documents]
+        show = page.spec.view
+        return {"page": models if show is None else [show(one) for one in models], **end}
     if not isinstance(value, Find | Get):
         return value
     found = await cast("Find[Any] | Get[Any]", value)

@@ -1,5 +1,6 @@
 """What a function that writes is given."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ class _Sessions:
         documents = await self.do(
             lambda session: session.find(
                 spec.table.collection,
-                spec.query,
+                spec.filter_at(int(time.time())),
                 sort=spec.sort,
                 limit=spec.limit or 0,
                 fields=spec.fields,
@@ -56,7 +57,8 @@ class _Sessions:
 
     async def count(self, spec: Spec) -> int:
         """How many documents match."""
-        return await self.do(lambda session: session.count(spec.table.collection, spec.query))
+        query = spec.filter_at(int(time.time()))
+        return await self.do(lambda session: session.count(spec.table.collection, query))
 
 
 class WriteCtx(QueryCtx):

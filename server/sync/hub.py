@@ -12,7 +12,7 @@ from collections.abc import Callable
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import Unavailable
-from server.feed.events import Group
+from server.feed.events import Step
 from server.store.collections import CALLS
 from server.sync.frames import SharedFrames
 from server.sync.stream import SyncStream
@@ -123,12 +123,13 @@ class Hub:
                     _log.exception("A stream failed and is given up")
                     self._enders[stream]()
 
-    def saw(self, group: Group) -> None:
+    def saw(self, step: Step) -> None:
         """A mutation names its client in its trace: that client's streams tell their position."""
-        for event in group.events:
-            if event.collection == CALLS and event.document is not None:
-                for stream in self._clients.get(str(event.document.get("client")), ()):
-                    stream.want_progress()
+        for group in step.groups:
+            for event in group.events:
+                if event.collection == CALLS and event.document is not None:
+                    for stream in self._clients.get(str(event.document.get("client")), ()):
+                        stream.want_progress()
 
     async def beat(self) -> None:
         """Let streams that have been silent too long tell their position, until cancelled."""

@@ -4,15 +4,15 @@ Source: OpenAPI 3.1, whose schemas are JSON Schema as Pydantic writes it.
 """
 
 import types
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
-from pydantic import PydanticUserError, TypeAdapter
+from pydantic import BaseModel, PydanticUserError, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from schemas.wire.error import ErrorEnvelope
-from server.runtime import Catalog, Find, Function, Get
+from server.runtime import Catalog, Find, Function, Get, Page
 from server.web.services import services_of
 
 __all__ = ["open_api", "open_api_document"]
@@ -74,6 +74,18 @@ class _AsShown(GenerateJsonSchema):
         return super().field_is_required(field, total)
 
 
+_D = TypeVar("_D")
+
+
+class _PageShown(BaseModel, Generic[_D]):
+    """A page of a longer list."""
+
+    page: list[_D]
+    isDone: bool  # noqa: N815  # as it is on the wire
+    continueCursor: str | None  # noqa: N815
+    splitCursor: str | None  # noqa: N815
+
+
 def _result(returns: Any) -> TypeAdapter[Any] | None:
     """What a function returns; None where it does not say, or only Python could understand it."""
     if returns is None:
@@ -91,6 +103,8 @@ def _as_read(annotation: Any) -> Any:
     origin, arguments = get_origin(annotation), tuple(map(_as_read, get_args(annotation)))
     if origin is Find:
         return list[arguments]
+    if origin is Page:
+        return _PageShown[arguments]
     if origin is Get:
         return Union[(*arguments, None)]  # of a tuple
     if origin in (Union, types.UnionType):

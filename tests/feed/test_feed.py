@@ -15,7 +15,7 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
 from schemas.wire.position import Time
 from server.core import limits
-from server.feed.events import Group
+from server.feed.events import Group, Step
 from server.feed.feed import Feed, RingOverrun
 from server.store.connection import connect_client, database_name
 from server.store.embedded import EmbeddedMongo
@@ -30,12 +30,13 @@ class Recorder:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     prepared: list[Time] = field(default_factory=list)
 
-    async def prepare(self, group: Group) -> None:
-        self.prepared.append(group.time)
+    async def prepare(self, step: Step) -> None:
+        self.prepared.append(step.time)
 
-    def apply(self, group: Group) -> None:
-        assert self.prepared[-1] == group.time
-        self.groups.append(group)
+    def apply(self, step: Step) -> None:
+        assert self.prepared[-1] == step.time
+        assert all(group.time <= step.time for group in step.groups)
+        self.groups.extend(step.groups)
         self.news.set()
 
     def advanced(self) -> None:

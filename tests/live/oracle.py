@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure
 from server.live.matching import NotCompiled, compile_filter
 from server.live.ordering import compile_sort
 
-FAILURES = Path(__file__).parent / "failures"
+FAILURES = Path(__file__).parent / "failures" / "filters"
 
 CODEC = CodecOptions[dict[str, Any]](
     tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO

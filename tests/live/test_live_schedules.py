@@ -19,7 +19,7 @@ from tests.live.shrinking import shrink
 SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
 SAMPLE = 8
-FAILURES = Path(__file__).parent / "failures"
+FAILURES = Path(__file__).parent / "failures" / "schedules"
 
 
 async def play(playing: Player, made: Schedule) -> None:
