@@ -17,7 +17,7 @@ from tests.live.oracle import Oracle, kept_failures, load_failure
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261122"))
 FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
-ROUNDS = 60 if FUZZ else 3
+ROUNDS = 60 if FUZZ else 2
 FILTERS = 1_000
 SORTS = 150
 DOCUMENTS = 250

@@ -12,7 +12,7 @@ from server.live.matching import NotCompiled, compile_filter
 from tests.live.oracle import Documents, Oracle
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261122"))
-PATTERNS = 20_000 if os.environ.get("HEADWATER_FUZZ") else 1_500
+PATTERNS = 20_000 if os.environ.get("HEADWATER_FUZZ") else 700
 
 TEXTS = [
     "", "a", "A", "b", "ab", "aab", "abc", "a\n", "\n", "\n\n", "a\nb", "a\nb\n", "b\na\n\n",
@@ -32,7 +32,7 @@ SAME: list[tuple[str, str]] = [
     ("^[^k]$", "i"), ("^[a-z]$", "i"), ("^[^a-z]$", "i"), ("é", "i"), ("ß", "i"), ("µ", "i"),
     (r"\bb", ""), (r"\bé", ""), (r"x\x00y", ""), ("x.y", ""), ("a b", "x"), (r"a\ b", "x"),
     ("a # b", "x"), ("a # c\n b", "x"), ("a +b", "x"), ("[ ]", "x"), ("a{2}", ""), ("a{2,}", ""),
-    ("^a{1,2}$", ""), ("a{,2}", ""), ("{a", ""), ("a{1", ""), ("a}", ""), ("a]b", ""),
+    ("^a{1,2}$", ""), ("{a", ""), ("a{1", ""), ("a}", ""), ("a]b", ""),
     ("[]a]", ""), ("[^]a]", ""), (r"[\]]", ""), ("[a-]", ""), ("[-a]", ""), (r"[\b]", ""),
     ("a|^b$", ""), ("(a|b)+c", ""), ("(?:a|)b", ""), ("a??b", ""), ("a+?", ""), ("", ""),
     ("(?i)FOO", ""), ("(?s)a.b", ""), (r"\.", ""), (r"\/", ""), (r"\-", ""), (r"\_", ""),
@@ -44,7 +44,7 @@ SAME: list[tuple[str, str]] = [
 """Patterns and options that RE2 decides."""
 
 ASKED: list[tuple[str, str]] = [
-    ("(?=a)", ""), ("(?!a)", ""), ("(?<=a)b", ""), (r"(a)\1", ""), ("a++", ""), ("a*+", ""),
+    ("(?=a)", ""), ("a{,2}", ""), ("a{ 1}", ""),  ("(?!a)", ""), ("(?<=a)b", ""), (r"(a)\1", ""), ("a++", ""), ("a*+", ""),
     ("(?>a)", ""), ("[[:alpha:]]", ""), (r"\p{L}", ""), (r"\h", ""), (r"\R", ""), (r"\K", ""),
     (r"\Qa\E", ""), (r"a$\n", ""), ("(a$)+", ""), ("^$", "m"), ("^", "m"), ("(?P<n>a)", ""),
     ("(*UCP)a", ""), ("Σ", "i"), ("[а-я]", "i"), (r"[^\w]", "i"), ("a{1,2000}", ""),

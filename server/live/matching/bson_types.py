@@ -54,7 +54,7 @@ _BLURRED: Final = frozenset({"undefined", "dbPointer", "symbol"})
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "minKey": (MinKey,),
     "double": (float,),
-    "object": (Mapping, DBRef),
+    "object": (dict, DBRef),
     "array": (list, ChunkText),
     "binData": (bytes, UUID),
     "objectId": (ObjectId,),

@@ -60,7 +60,10 @@ def compile_filter(query: Mapping[str, Any]) -> Matcher:
     beyond = unbounded(stored)
     if beyond is not None:
         raise NotCompiled(f"it depends on {beyond}")
-    check = compile_document(stored)
+    try:
+        check = compile_document(stored)
+    except RecursionError:
+        raise NotCompiled("MongoDB refuses a filter that is nested so deeply") from None
     terms = terms_of(stored)
     roots = frozenset(path.partition(".")[0] for path in filter_paths(stored))
     return Matcher(check.holds, roots, terms.equalities, terms.ranges, check.asks)

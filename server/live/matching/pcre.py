@@ -24,6 +24,7 @@ _END: Final = r"\n?\z"
 
 _FLAG_PREFIX: Final = re.compile(r"\(\?([imsx]+)\)")
 _COUNTS: Final = re.compile(r"\{(\d+)(?:(,)(\d*))?\}", re.ASCII)
+_ALMOST_COUNTS: Final = re.compile(r"\{[\d\s,]*\}")
 _HEX: Final = re.compile(r"x(?:\{([0-9A-Fa-f]{1,6})\}|([0-9A-Fa-f]{2}))")
 _LETTER_OF: Final = {
     "i": re.IGNORECASE,
@@ -139,8 +140,8 @@ class _Translation:
                 return self._escape()
             case "*" | "+" | "?":
                 raise Untranslatable("there is nothing to repeat")
-            case "{" if _COUNTS.match(self._pattern, self._at - 1):
-                raise Untranslatable("there is nothing to repeat")
+            case "{" if _ALMOST_COUNTS.match(self._pattern, self._at - 1):
+                raise Untranslatable("it has braces that only some versions take for a quantifier")
             case _:
                 return self._literal(character), 1, False
 
