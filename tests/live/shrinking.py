@@ -17,7 +17,7 @@ T = TypeVar("T")
 Play = Callable[[Schedule], Awaitable[Wrong | None]]
 
 TRIES_MAX = 400
-SECONDS_MAX = 90.0
+SECONDS_MAX = 120.0
 
 
 class _Shrinking:
@@ -27,12 +27,18 @@ class _Shrinking:
         self._play = play
         self._tries = TRIES_MAX
         self._until = time.monotonic() + SECONDS_MAX
+        self._again = 1
         self.schedule = schedule
         self.wrong = wrong
 
-    async def fails(self, smaller: Schedule, again: int = 1) -> bool:
+    async def see_how_often(self) -> None:
+        """How often the schedule fails; what depends on chance must be tried more than once."""
+        failed = sum([await self._play(self.schedule) is not None for _ in range(3)])
+        self._again = (4, 3, 2, 1)[failed]
+
+    async def fails(self, smaller: Schedule) -> bool:
         """Whether `smaller` fails too; then it is the smallest."""
-        for _ in range(again):
+        for _ in range(self._again):
             if self._tries == 0 or time.monotonic() > self._until:
                 return False
             self._tries -= 1
@@ -59,10 +65,11 @@ class _Shrinking:
 async def shrink(play: Play, schedule: Schedule, wrong: Wrong) -> tuple[Schedule, Wrong]:
     """A smaller schedule that fails, and how; `schedule` itself where none does."""
     run = _Shrinking(play, schedule, wrong)
-    await run.fails(replace(run.schedule, limits={}), 2)
-    await run.fails(_in_turn(run.schedule), 3)
+    await run.see_how_often()
+    await run.fails(replace(run.schedule, limits={}))
+    await run.fails(_in_turn(run.schedule))
     if run.wrong.query is not None:
-        await run.fails(_only(run.schedule, run.wrong), 3)
+        await run.fails(_only(run.schedule, run.wrong))
     for _ in range(2):
         await _step_by_step(run)
     return run.schedule, run.wrong
