@@ -208,6 +208,17 @@ class ReplicaSet:
             }
         )
 
+    async def fail_feed(self, code: int) -> None:
+        """Let the next ``getMore`` of a server's change stream fail, beside what fails already."""
+        # One fail point of a name is in force at a time; this one is another's.
+        await self.command(
+            {
+                "configureFailPoint": "failGetMoreAfterCursorCheckout",
+                "mode": {"times": 1},
+                "data": {"errorCode": code},
+            }
+        )
+
     async def stop_failing(self) -> None:
         """No member fails by order any more."""
         for member in self.members:
