@@ -4,7 +4,7 @@ A part whose filter demands a value is found by that value, one that demands a r
 range overlaps, and any other by the names of the fields that could let a document in.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from server.live.intervals import Intervals
@@ -86,9 +86,9 @@ class TermIndex(Generic[T]):
                 for part in by_key.get(key, ()):
                     found(part)
         for path, ranges in self._ranges.items():
-            keys = _keys_at(document, path)
-            for part in ranges.overlapping(min(keys), max(keys)):
-                found(part)
+            if keys := _keys_at(document, path):
+                for part in ranges.overlapping(min(keys), max(keys)):
+                    found(part)
         if roots is None:
             for part in self._unconditional:
                 found(part)
@@ -114,7 +114,7 @@ def _range(matcher: Matcher) -> tuple[str, Key, Key] | None:
     return path, low, _GREATEST if term.high is None else term.high
 
 
-def _keys_at(document: Mapping[str, Any], path: str) -> Iterable[Key]:
+def _keys_at(document: Mapping[str, Any], path: str) -> Collection[Key]:
     """The keys of the values that `path` reaches, and of the elements of arrays among them."""
     if "." not in path:
         value = document.get(path, MISSING)

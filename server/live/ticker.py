@@ -41,8 +41,10 @@ class Ticker:
 
     async def run(self) -> None:
         """Make ticks until cancelled; with nothing that could leave, look and wait."""
+        pause = limits.TICK_SECONDS_MIN
         while True:
-            await asyncio.sleep(await self.step())
+            await asyncio.sleep(pause)
+            pause = await self.step()
 
     async def step(self) -> float:
         """Make the tick that is due, if one is; gives how long to wait, in seconds."""

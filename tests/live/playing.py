@@ -216,7 +216,10 @@ async def player(uri: str) -> AsyncIterator[Player]:
     """A player on the MongoDB at `uri`; one of its writers waits for the majority, two do not."""
     feed = await connect_client(uri, app_name="headwater feed", socket_timeout_ms=10_000)
     client = await connect_client(uri)
-    writers = [AsyncMongoClient[dict[str, Any]](uri, w=w) for w in ("majority", 1, 1)]
+    writers = [
+        AsyncMongoClient[dict[str, Any]](uri, w=w, datetime_conversion="DATETIME_AUTO")
+        for w in ("majority", 1, 1)
+    ]
     try:
         yield Player(feed, client, writers)
     finally:
