@@ -8,7 +8,7 @@ import random
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bson import json_util
+from bson import DatetimeConversion, json_util
 
 from tests.live.random_queries import Query, query
 from tests.live.random_writes import document, size_of, write
@@ -67,7 +67,9 @@ class Schedule:
     @classmethod
     def from_json(cls, text: str) -> "Schedule":
         """Read what `to_json` gave."""
-        options = json_util.CANONICAL_JSON_OPTIONS.with_options(tz_aware=True)
+        options = json_util.CANONICAL_JSON_OPTIONS.with_options(
+            tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+        )
         return cls(**_unescaped(json_util.loads(text, json_options=options)))
 
 
