@@ -146,10 +146,10 @@ class LiveQuery:
 
     # --- its steps -----------------------------------------------------------------------------
 
-    def step(self, time: Time, operations: list[Operation], since: Time) -> None:
+    def step(self, time: Time, operations: list[Operation], since: Time | None = None) -> None:
         """The windows changed: their value is true from `time` on, the old one until `since`."""
         if operations:
-            self._append(time, operations, since)
+            self._append(time, operations, since or time)
             self.tell()
 
     def stale(self, time: Time, now: float) -> None:
