@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
 
-.PHONY: setup serve test check bench fuzz seed format clean
+.PHONY: setup serve test check bench bench-peers fuzz seed format clean
 
 setup: $(TESTS)
 
@@ -38,6 +38,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m scripts.bench
+
+bench-peers: setup
+	$(BIN)/python -m scripts.peers
 
 fuzz: setup
 	HEADWATER_FUZZ=1 $(BIN)/python -m pytest -m fuzz

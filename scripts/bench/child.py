@@ -1,6 +1,7 @@
 """A process of the bench: it ends with the bench, however that ends.
 
-python -m scripts.bench.child {bare,headwater,writer} ARGUMENTS
+python -m scripts.bench.child {bare,headwater,writer,peer-writer} ARGUMENTS
+python -m scripts.bench.child /PATH/OF/ANOTHER/PROGRAM ARGUMENTS
 """
 
 import ctypes
@@ -19,11 +20,15 @@ def main(name: str, *arguments: str) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
     if os.getppid() != bench:
         sys.exit("The bench is gone.")
+    if name.startswith("/"):
+        os.execv(name, [name, *arguments])  # noqa: S606  # whom the bench compares; no shell
     sys.argv = [name, *arguments]
     if name == "headwater":
         from server.cli import main as program
     elif name == "bare":
         from scripts.bench.bare import main as program
+    elif name == "peer-writer":
+        from scripts.peers.writer import main as program
     else:
         from scripts.bench.writer import main as program
     program()

@@ -8,14 +8,24 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from scripts.bench.contenders import Contender
 from scripts.bench.writer import Load, Written
 
-__all__ = ["ROOT", "Writer", "bare", "cpu_seconds", "headwater", "rss_bytes", "writer"]
+__all__ = [
+    "ROOT",
+    "Writer",
+    "bare",
+    "cpu_seconds",
+    "headwater",
+    "rss_bytes",
+    "running",
+    "said",
+    "writer",
+]
 
 ROOT = Path(__file__).parents[2]
 """The tree to which this bench belongs; its server is the one that is measured."""
@@ -43,8 +53,8 @@ async def bare(uri: str, *, uvloop: bool = False) -> AsyncGenerator[Contender]:
     """The bare server, on a database of its own."""
     database = "bench_bare"
     command = ["bare", uri, database, "chatMessages"]
-    async with _running([*command, "--uvloop"] if uvloop else command, {}) as process:
-        port = int((await _said(process, r"READY (\d+)"))[1])
+    async with running([*command, "--uvloop"] if uvloop else command, {}) as process:
+        port = int((await said(process, r"READY (\d+)"))[1])
         yield Contender("bare", process.pid, port, database)
 
 
@@ -56,8 +66,8 @@ async def headwater(uri: str) -> AsyncGenerator[tuple[Contender, Contender]]:
         "HEADWATER_MONGODB_URI": uri.replace("/headwater?", f"/{database}?"),
         "HEADWATER_PORT": "0",
     }
-    async with _running(["headwater", "serve"], own) as process:
-        port = int((await _said(process, r"http://127\.0\.0\.1:(\d+)"))[1])
+    async with running(["headwater", "serve"], own) as process:
+        port = int((await said(process, r"http://127\.0\.0\.1:(\d+)"))[1])
         yield (
             Contender("sync", process.pid, port, database),
             Contender("live", process.pid, port, database),
@@ -75,31 +85,41 @@ class Writer:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asdict(load)).encode() + b"\n")
         async with asyncio.timeout(load.seconds + START_SECONDS_MAX):
-            return Written(**json.loads((await _said(self._process, r"\{.*\}"))[0]))
+            return Written(**json.loads((await said(self._process, r"\{.*\}"))[0]))
 
 
 @asynccontextmanager
 async def writer(uri: str) -> AsyncGenerator[Writer]:
     """Start the writer."""
-    async with _running(["writer", uri], {}) as process:
+    async with running(["writer", uri], {}) as process:
         yield Writer(process)
 
 
 @asynccontextmanager
-async def _running(command: list[str], own: dict[str, str]) -> AsyncGenerator[Process]:
-    """A `child`, ended with the block. Its environment has no settings but `own`."""
+async def running(
+    command: list[str], own: dict[str, str], complaints: Path | None = None
+) -> AsyncGenerator[Process]:
+    """A `child`, ended with the block. Its environment has no settings but `own`.
+
+    Args:
+        command: What `child` is told.
+        own: Its settings.
+        complaints: The file that gets its standard error; None leaves that on the terminal.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HEADWATER_", "ANTHROPIC_"))
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scripts.bench.child", *command),
-        cwd=ROOT,
-        env={**inherited, **own, "PYTHONUNBUFFERED": "1"},
-        stdin=PIPE,
-        stdout=PIPE,
-    )
+    with complaints.open("wb") if complaints else nullcontext() as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "scripts.bench.child", *command),
+            cwd=ROOT,
+            env={**inherited, **own, "PYTHONUNBUFFERED": "1"},
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=errors,
+        )
     try:
         yield process
     finally:
@@ -110,7 +130,7 @@ async def _running(command: list[str], own: dict[str, str]) -> AsyncGenerator[Pr
                 break
 
 
-async def _said(process: Process, pattern: str) -> re.Match[str]:
+async def said(process: Process, pattern: str) -> re.Match[str]:
     """The next thing that the process says and `pattern` finds."""
     assert process.stdout is not None
     async with asyncio.timeout(START_SECONDS_MAX * 3):
