@@ -1,7 +1,9 @@
 // Parse Server with LiveQuery, which its own hooks feed: REST for writing, a WebSocket to follow.
 import http from "node:http";
 import express from "express";
-import { ParseServer } from "parse-server";
+
+process.chdir(import.meta.dirname); // it makes a folder for its logs when it is imported
+const { ParseServer } = await import("parse-server");
 
 const { PORT, MONGODB_URI } = process.env;
 const serverURL = `http://127.0.0.1:${PORT}/parse`;
@@ -14,9 +16,7 @@ const parse = new ParseServer({
   serverURL,
   liveQuery: { classNames: ["Note"] },
   allowClientClassCreation: true,
-  encodeParseObjectInCloudFunction: true,
   silent: true,
-  logsFolder: null,
 });
 await parse.start();
 const app = express();
