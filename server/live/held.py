@@ -31,22 +31,34 @@ class Held:
 
     Attributes:
         raw: As stored, but streamed texts as `ChunkText`.
-        shown: As a client sees it. Documents that grew from one another share what did not change.
     """
 
-    __slots__ = ("_encoded", "_shape", "raw", "shown")
+    __slots__ = ("_before", "_encoded", "_shape", "_shown", "raw")
 
-    def __init__(self, raw: dict[str, Any], shown: dict[str, Any], shape: ObjectShape) -> None:
+    def __init__(self, raw: dict[str, Any], shape: ObjectShape, before: "Held | None") -> None:
         self.raw = raw
-        self.shown = shown
         self._shape = shape
+        self._before = before
+        self._shown: dict[str, Any] | None = None
         self._encoded: bytes | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any], shape: ObjectShape) -> "Held":
         """Hold a document just read."""
-        raw = cast("dict[str, Any]", hold(document, shape))
-        return cls(raw, show(raw, shape), shape)
+        return cls(cast("dict[str, Any]", hold(document, shape)), shape, None)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """As a client sees it. Documents that grew from one another share what did not change."""
+        if self._shown is not None:
+            return self._shown
+        before, self._before = self._before, None
+        if before is None:
+            shown: dict[str, Any] = show(self.raw, self._shape)
+        else:
+            shown = reproject(self.raw, self._shape, before.raw, before.shown)
+        self._shown = shown
+        return shown
 
     def changed(self, changes: Changes) -> "Held":
         """This document after an update event.
@@ -61,7 +73,8 @@ class Held:
             raw = _remove(raw, path.split("."), self._shape)
         for path, size in changes.truncated.items():
             raw = _truncate(raw, path.split("."), size)
-        return Held(raw, reproject(raw, self._shape, self.raw, self.shown), self._shape)
+        # What was not shown is passed over: what comes next is compared with what was.
+        return Held(raw, self._shape, self if self._shown is not None else self._before)
 
     def encoded(self) -> bytes:
         """The JSON text of `shown`, made once."""

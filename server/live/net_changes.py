@@ -65,33 +65,34 @@ def net_changes(
     """
     changes: dict[tuple[str, Any], NetChange] = {}
     resets: dict[str, Time] = {}
+    known_now: set[tuple[str, Any]] = set()
+    shapes: dict[str, ObjectShape | None] = {}
     for group in groups:
         for event in group.events:
-            table_shape = shape(event.collection)
+            collection = event.collection
+            if collection not in shapes:
+                shapes[collection] = shape(collection)
+            table_shape = shapes[collection]
             if table_shape is None:
                 continue
             if event.kind == "reset":
-                resets.setdefault(event.collection, group.time)
+                resets.setdefault(collection, group.time)
                 continue
-            key = (event.collection, event.id)
-            is_settled = settled(event.collection, event.id)
+            key = (collection, event.id)
             change = changes.get(key)
             if change is None:
-                before = held(event.collection, event.id)
-                change = changes[key] = NetChange(
-                    event.collection,
-                    event.id,
-                    group.time,
-                    before,
-                    before is not None or is_settled,
-                    set(),
-                    event.kind == "insert",
-                )
-            if event.kind != "update":
+                before = held(*key)
+                if settled(*key):
+                    known_now.add(key)
+                known = before is not None or key in known_now
+                inserted = event.kind == "insert"
+                change = NetChange(collection, event.id, group.time, before, known, set(), inserted)
+                changes[key] = change
+            if event.changes is None:
                 change.roots = None
-            elif change.roots is not None and event.changes is not None:
+            elif change.roots is not None:
                 change.roots |= event.changes.roots()
-            if not is_settled:
+            if key not in known_now:
                 _fold(change, event, table_shape)
     return NetChanges(changes, resets)
 

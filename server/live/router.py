@@ -5,6 +5,7 @@ their filters who could want a document that it does not hold yet.
 """
 
 from collections import Counter
+from collections.abc import Set
 from typing import Any
 
 from server.live.held import Held
@@ -17,6 +18,9 @@ __all__ = ["Part", "Router"]
 
 Part = Window | ReadMade
 """What of a live query can be touched."""
+
+
+_NOBODY: frozenset[Part] = frozenset()
 
 
 class Router:
@@ -90,10 +94,13 @@ class Router:
         """Whether a change of these fields could let an unheld document in somewhere."""
         return not self._interest.keys().isdisjoint(roots)
 
-    def touched(self, change: NetChange) -> set[Part]:
+    def touched(self, change: NetChange) -> Set[Part]:
         """The parts that `change` can touch."""
-        parts = set(self._holders.get(change.id, ())) | self._unjudged
+        holders = self._holders.get(change.id, _NOBODY)
         roots = change.roots
+        if roots is not None and not self._unjudged and self._interest.keys().isdisjoint(roots):
+            return holders
+        parts = {*holders, *self._unjudged}
         if roots is None:
             parts |= self._uncounted
         elif self._interest.keys().isdisjoint(roots):

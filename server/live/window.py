@@ -61,6 +61,7 @@ class Window:
         filtered = self.matcher.roots
         if spec.within is not None:
             filtered |= {spec.within.field.partition(".")[0]}
+        self._filtered = filtered
         self.roots = filtered | spec.sort_roots
         self.entry_roots = filtered if spec.limit is None else self.roots
         self.left: list[Any] = []
@@ -184,12 +185,12 @@ class Window:
             return [] if key is None else self._rewrite(bisect_left(self._keys, key), new, roots)
         if self.spec.single:
             before = self.value()
-            self._move(id_, new, accepted)
+            self._move(id_, new, roots, accepted=accepted)
             return diff(before, self.value(), self.path)
         if self.spec.page is None:
-            return self._move(id_, new, accepted)
+            return self._move(id_, new, roots, accepted=accepted)
         end = self._page_end()
-        operations = self._move(id_, new, accepted)
+        operations = self._move(id_, new, roots, accepted=accepted)
         return operations + diff(end, self._page_end(), self.path)
 
     def pass_time(self, second: int) -> list[Operation]:
@@ -232,9 +233,14 @@ class Window:
             return False
         return self.matcher.matches(new.raw)
 
-    def _move(self, id_: Any, new: Held | None, accepted: bool) -> list[Operation]:
+    def _move(
+        self, id_: Any, new: Held | None, roots: Set[str] | None, *, accepted: bool
+    ) -> list[Operation]:
         old_key = self._key_of.get(id_)
-        belongs = accepted and new is not None and self._belongs(new)
+        if old_key is not None and roots is not None and self._filtered.isdisjoint(roots):
+            belongs = new is not None  # it did before, and what that depends on is as it was
+        else:
+            belongs = accepted and new is not None and self._belongs(new)
         if old_key is None and not belongs:
             return []
         if not belongs or new is None:
