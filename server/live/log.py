@@ -11,7 +11,7 @@ from schemas.wire.patch import Operation
 from schemas.wire.position import Time
 from server.core import limits
 from server.live.held import encode
-from server.live.patching import merge_appends
+from server.live.patching import merge
 
 __all__ = ["Log"]
 
@@ -88,7 +88,7 @@ class Log:
         if self._merged is None or self._merged[:2] != (cursor, self.end):
             steps = list(self._entries)[-behind:]
             operations = [one for entry in steps for one in entry.operations]
-            self._merged = (cursor, self.end, encode(merge_appends(operations))[1:-1])
+            self._merged = (cursor, self.end, encode(merge(operations))[1:-1])
         return self._merged[2]
 
     def cursor_at(self, time: Time) -> int | None:
@@ -112,4 +112,4 @@ class Log:
             return None
         steps = list(self._entries)[cursor - self.start : end - self.start]
         operations = [one for entry in steps for one in entry.operations]
-        return encode(merge_appends(operations))[1:-1]
+        return encode(merge(operations))[1:-1]

@@ -4,13 +4,13 @@ Values that grew from one another share what did not change, and what is shared 
 glance; so the cost follows the change.
 """
 
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from schemas.wire.patch import Operation, escape
 from server.live.text import ChunkText
 
-__all__ = ["diff", "merge_appends"]
+__all__ = ["diff", "merge"]
 
 
 def diff(old: Any, new: Any, path: str = "") -> list[Operation]:
@@ -112,13 +112,41 @@ def _remove(path: str) -> Operation:
     return {"op": "remove", "path": path}
 
 
-def merge_appends(operations: list[Operation]) -> list[Operation]:
-    """Fewer operations with the same effect: appends that follow one another become one."""
+def merge(operations: Iterable[Operation]) -> list[Operation]:
+    """Fewer operations with the same effect, for a reader who missed several steps.
+
+    What is appended to one text is appended at once, and of several values that one place was
+    given the last remains. An operation that moves others' paths ends what can be merged.
+    """
     merged: list[Operation] = []
-    for (kind, path), run in groupby(operations, key=lambda one: (one["op"], one["path"])):
-        if kind == "append":
-            text = "".join(one.get("value", "") for one in run)
-            merged.append({"op": "append", "path": path, "value": text})
+    latest: dict[str, Operation] = {}
+    above: set[str] = set()
+    for operation in operations:
+        path = operation["path"]
+        kind = operation["op"]
+        if kind not in ("append", "replace") or path in above or _has_above(path, latest):
+            latest.clear()
+            above.clear()
+        known = latest.get(path)
+        if known is not None and kind == "replace":
+            known["op"], known["value"] = "replace", operation.get("value")
+        elif known is not None and isinstance(known.get("value"), str):
+            known["value"] = known.get("value", "") + operation.get("value", "")
         else:
-            merged.extend(run)
+            own = operation.copy()
+            merged.append(own)
+            if kind in ("append", "replace"):
+                latest[path] = own
+                above.update(_above(path))
     return merged
+
+
+def _above(path: str) -> Iterator[str]:
+    """The paths of what contains the value at `path`."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _has_above(path: str, latest: Mapping[str, Any]) -> bool:
+    return any(one in latest for one in _above(path))
