@@ -43,7 +43,7 @@ bench-peers: setup
 	$(BIN)/python -m scripts.peers
 
 fuzz: setup
-	HEADWATER_FUZZ=1 $(BIN)/python -m pytest -m fuzz
+	HEADWATER_FUZZ=1 $(BIN)/python -m pytest -s -m fuzz
 
 seed: $(RUNS)
 	$(BIN)/python -m scripts.seed

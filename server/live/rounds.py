@@ -100,7 +100,9 @@ class Rounds:
         finally:
             self._feed.end_reading(query)
             query.running = False
-            if query.stale_from is not None and query.wanted:
+            if query.stale_from is None or not query.wanted:
+                self._stale.discard(query)  # it was stale again meanwhile, and this run took it in
+            else:
                 self.add(query)
 
     async def _attempt(self, query: LiveQuery, at: Time) -> None:

@@ -71,7 +71,7 @@ async def parts(
     reads = Reads(database)
     registry = Registry(feed, reads, TABLES.values(), _explain)
     hub = Hub()
-    registry.on_group = hub.saw
+    registry.on_step = hub.saw
     registry.on_advanced = hub.advanced
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(supervised("feed", lambda: feed.run(registry)))

@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
-from bson import json_util
+from bson import Code, DatetimeMS, ObjectId, Regex, json_util
 from pymongo.errors import OperationFailure
 
 from schemas.shape import shape_of
 from schemas.wire.position import Time
 from server.core import limits
 from server.live.held import encode
+from server.live.ordering import compile_sort, total_sort
+from server.live.page import cursor_of
 from server.live.projection import hold, show, to_json
 from server.runtime import Forbidden, QueryCtx
 from server.store.reads import Reads
@@ -23,7 +25,7 @@ from tests.live import random_documents
 from tests.live.random_documents import value
 from tests.live.things import GROUPS, TABLES, Guard, ids
 
-__all__ = ["Query", "canonical", "fresh", "function", "key", "query"]
+__all__ = ["Query", "anchored", "canonical", "fresh", "function", "key", "query"]
 
 Query = dict[str, Any]
 """``{"kind", "finds": [find]}``; a find is ``{"in", "filter", "sort", "limit"?, "last"?, …}``."""
@@ -35,12 +37,14 @@ SORTS = ("n", "g", "a", "b.a", "items.x", "inner.p", "c", "createdAt", "items", 
 def query(rng: random.Random) -> Query:
     """A live query of any kind."""
     kind = rng.choices(
-        ("find", "dict", "get", "awaited", "count", "guarded"), (62, 12, 8, 7, 5, 6)
+        ("find", "dict", "get", "awaited", "count", "guarded", "page"), (56, 12, 7, 7, 5, 6, 7)
     )[0]
     if kind == "get":
         collection = rng.choice(("things", "objects"))
         known = [one for one in map(_named, ids(collection)) if one is not None]
         return {"kind": kind, "in": collection, "id": rng.choice(known)}
+    if kind == "page":
+        return {"kind": kind, "finds": [page(rng)]}
     size = {"dict": 2, "awaited": rng.choice((1, 1, 2)), "count": 2}.get(kind, 1)
     return {"kind": kind, "finds": [find(rng, kind) for _ in range(size)]}
 
@@ -65,7 +69,55 @@ def find(rng: random.Random, kind: str) -> dict[str, Any]:
         made["fields"] = rng.sample(FIELDS, rng.randrange(1, 4))
     elif kind != "awaited" and rng.random() < 0.15:
         made["view"] = rng.choice(sorted(VIEWS))
+    if rng.random() < 0.15:
+        made["within"] = ["seen", rng.randrange(1, 2_000)]
     return made
+
+
+def page(rng: random.Random) -> dict[str, Any]:
+    """A page of a list whose sort fields hold single values, as pages demand."""
+    collection = rng.choices(("things", "objects"), (3, 1))[0]
+    names = rng.choice(([], ["n"], ["g"], ["g", "n"], ["n", "g"], ["_id"]))
+    single = {name: {"$not": {"$type": ["array", *UNPAGED]}} for name in ("g", "n")}
+    made: dict[str, Any] = {
+        "in": collection,
+        "filter": {"$and": [single, rng.choice(({}, {}, {"a": {"$exists": True}}, filter_(rng)))]},
+        "sort": [[name, rng.choice((1, -1))] for name in names],
+        "size": rng.randrange(1, 6),
+    }
+    for bound in ("after", "until"):
+        if rng.random() < 0.6:
+            made[bound] = {"_id": rng.choice(ids(collection)), **_bound(rng)}
+    return made
+
+
+def _bound(rng: random.Random) -> dict[str, Any]:
+    """What the last document of a page may have had in the fields of its order."""
+    made: dict[str, Any] = {}
+    if rng.random() < 0.9:
+        made["g"] = rng.choice((*GROUPS, value(rng, 0)))
+    if rng.random() < 0.9:
+        made["n"] = rng.choice((rng.randrange(12), value(rng, 0)))
+    unpaged = (list, Regex, Code)
+    return {name: one for name, one in made.items() if not isinstance(one, unpaged)}
+
+
+UNPAGED = ("regex", "javascript", "javascriptWithScope")
+"""Types of which no order is known to a page's filter."""
+
+
+def anchored(made: Query, begin_ms: int) -> Query:
+    """`made` as it is asked when a play begins at `begin_ms`, by which the dates are EPOCH's."""
+    if "finds" not in made:
+        return made
+    since_ms = begin_ms - int(random_documents.EPOCH.timestamp() * 1000)
+    finds = [
+        {**one, "within": [one["within"][0], one["within"][1] + since_ms]}
+        if "within" in one
+        else one
+        for one in made["finds"]
+    ]
+    return {**made, "finds": finds}
 
 
 def filter_(rng: random.Random) -> dict[str, Any]:
@@ -140,7 +192,12 @@ def function(made: Query) -> Callable[[Any], Awaitable[Any]]:
         if made["kind"] == "get":
             return ctx.get(TABLES[made["in"]], made["id"])
         if made["kind"] == "count":
-            return [await ctx.count(TABLES[one["in"]], one["filter"]) for one in made["finds"]]
+            return [
+                await ctx.count(TABLES[one["in"]], one["filter"], within=_within(one))
+                for one in made["finds"]
+            ]
+        if made["kind"] == "page":
+            return _page(ctx, made["finds"][0])
         if made["kind"] == "guarded":
             guard = await ctx.get(Guard, "guard")
             if guard is None or not guard.allowed:
@@ -161,8 +218,27 @@ def _find(ctx: QueryCtx, spec: dict[str, Any]) -> Any:
     options = {name: spec[name] for name in ("limit", "last", "fields") if name in spec}
     if "view" in spec:
         options["view"] = VIEWS[spec["view"]][0]
-    order = [(path, direction) for path, direction in spec["sort"]]
-    return ctx.find(TABLES[spec["in"]], spec["filter"], sort=order, **options)
+    return ctx.find(
+        TABLES[spec["in"]], spec["filter"], sort=_order(spec), within=_within(spec), **options
+    )
+
+
+def _page(ctx: QueryCtx, spec: dict[str, Any]) -> Any:
+    bounds = {
+        name: cursor_of(total_sort(_order(spec)), spec[name])
+        for name in ("after", "until")
+        if name in spec
+    }
+    table, size = TABLES[spec["in"]], spec["size"]
+    return ctx.page(table, spec["filter"], sort=_order(spec), size=size, **bounds)
+
+
+def _order(spec: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(path, direction) for path, direction in spec["sort"]]
+
+
+def _within(spec: dict[str, Any]) -> tuple[str, int] | None:
+    return (spec["within"][0], spec["within"][1]) if "within" in spec else None
 
 
 def _plain(spec: dict[str, Any]) -> list[str]:
@@ -189,7 +265,9 @@ async def _fresh(reads: Reads, made: Query, at: Time) -> Any:
         found = await _read(reads, spec, at)
         return found[0] if found else None
     if made["kind"] == "count":
-        return [await reads.count(one["in"], one["filter"], at=at) for one in made["finds"]]
+        return [await reads.count(one["in"], _filter(one, at), at=at) for one in made["finds"]]
+    if made["kind"] == "page":
+        return await _fresh_page(reads, made["finds"][0], at)
     if made["kind"] == "guarded":
         guard = await reads.find("guards", {"_id": "guard"}, at=at)
         if not guard or not guard[0].get("allowed", True):
@@ -204,20 +282,56 @@ async def _fresh(reads: Reads, made: Query, at: Time) -> Any:
 
 
 def _stored_id(made: Query) -> Any:
-    return next((one for one in ids(made["in"]) if _named(one) == made["id"]), made["id"])
+    """Only a table that declares its ids ObjectIds turns what a client names back into one."""
+    return ObjectId(made["id"]) if TABLES[made["in"]].object_id else made["id"]
 
 
 async def _stored(reads: Reads, spec: dict[str, Any], at: Time) -> list[dict[str, Any]]:
     """The stored documents of a find, in the order in which they are shown."""
-    order = [(path, direction) for path, direction in spec["sort"]]
+    order = _order(spec)
     if not any(path == "_id" for path, _ in order):
         order.append(("_id", order[-1][1] if order else 1))
     if "last" in spec:
         order = [(path, -direction) for path, direction in order]
     limit = spec.get("limit", spec.get("last", 0))
     assert limit < limits.RESULT_DOCUMENTS_MAX
-    found = await reads.find(spec["in"], spec["filter"], at=at, sort=order, limit=limit)
+    found = await reads.find(spec["in"], _filter(spec, at), at=at, sort=order, limit=limit)
     return found[::-1] if "last" in spec else found
+
+
+def _filter(spec: dict[str, Any], at: Time) -> dict[str, Any]:
+    """With the sliding window of time as it stands at `at`."""
+    if "within" not in spec:
+        return spec["filter"]
+    field, period_ms = spec["within"]
+    return {"$and": [spec["filter"], {field: {"$gt": DatetimeMS(at.seconds * 1000 - period_ms)}}]}
+
+
+async def _fresh_page(reads: Reads, spec: dict[str, Any], at: Time) -> dict[str, Any]:
+    """Cut out of the whole list, as MongoDB sorts it, by the order of sort keys."""
+    order = total_sort(_order(spec))
+    place = compile_sort(order)
+    after, until = (place(spec[name]) if name in spec else None for name in ("after", "until"))
+    some = [
+        one
+        for one in await _stored(reads, spec, at)
+        if (after is None or after < place(one)) and (until is None or not until < place(one))
+    ]
+    shape, size = shape_of(TABLES[spec["in"]]), spec["size"]
+    shown = some if until is not None else some[:size]
+    if until is not None:
+        end = cursor_of(order, spec["until"])
+        split = cursor_of(order, some[len(some) // 2]) if len(some) > 2 * size else None
+    else:
+        split = None
+        after_cursor = cursor_of(order, spec["after"]) if "after" in spec else None
+        end = cursor_of(order, shown[-1]) if shown else after_cursor
+    return {
+        "page": [show(hold(one, shape), shape) for one in shown],
+        "isDone": until is None and len(some) <= size,
+        "continueCursor": end,
+        "splitCursor": split,
+    }
 
 
 async def _read(reads: Reads, spec: dict[str, Any], at: Time) -> list[Any]:

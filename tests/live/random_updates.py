@@ -1,13 +1,14 @@
 """Random updates from a seed: every update operator, positions and filters in arrays, pipelines."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 from tests.live import random_documents
 from tests.live.random_documents import value
 from tests.live.things import GROUPS
 
-__all__ = ["array_filters", "pipeline", "update"]
+__all__ = ["array_filters", "pipeline", "seen", "update"]
 
 LISTS = ("a", "b.a", "items", "parts", "inner.p", "items.0.y")
 TEXTS = ("c", "c", "inner.text", "items.0.text", "parts.0.text", "parts.1.text")
@@ -36,11 +37,11 @@ def _path(rng: random.Random) -> str:
     if rng.random() < 0.4:
         return random_documents.path(rng)
     some = (*LISTS, *TEXTS, *NUMBERS, "items.2", "items.3.x", "inner", "inner.q", "inner.z.a")
-    return rng.choice((*some, "secret", "parts.0", "parts.0.kind", "unknown", "ax", "c.1"))
+    return rng.choice((*some, "secret", "seen", "parts.0", "parts.0.kind", "unknown", "ax", "c.1"))
 
 
 def _operator(rng: random.Random) -> tuple[str, dict[str, Any]]:
-    match rng.randrange(24):
+    match rng.randrange(25):
         case 0 | 1 | 2:
             return "$push", {rng.choice(TEXTS): rng.choice(("one ", "two ", "é", ""))}
         case 3:
@@ -83,8 +84,20 @@ def _operator(rng: random.Random) -> tuple[str, dict[str, Any]]:
         case 22:
             text = "".join(rng.choice(("one ", "two ", "é")) for _ in range(rng.randrange(4)))
             return "$set", {rng.choice(TEXTS): [text] if text else []}  # compaction
+        case 23:
+            return "$set", {"seen": seen(rng)}
         case _:
             return "$set", {rng.choice(("items.$[].x", "items.$[].text", "a.$[]")): value(rng, 1)}
+
+
+def seen(rng: random.Random) -> Any:
+    """A date about the time at which a schedule begins, or several, or something else."""
+    kind = rng.random()
+    if kind < 0.8:
+        return random_documents.EPOCH + timedelta(milliseconds=rng.randrange(-2_000, 4_000))
+    if kind < 0.9:
+        return [seen(rng) for _ in range(rng.randrange(3))]
+    return value(rng, 1)
 
 
 def _pushed(rng: random.Random) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.live import random_documents
 from tests.live.random_documents import value
-from tests.live.random_updates import array_filters, pipeline, update
+from tests.live.random_updates import array_filters, pipeline, seen, update
 from tests.live.things import GROUPS, STAGING, ids
 
 __all__ = ["document", "size_of", "where", "write"]
@@ -38,6 +38,8 @@ def document(rng: random.Random, collection: str, id_: Any = ...) -> dict[str, A
         made["inner"] = {"p": value(rng, 1), "q": value(rng, 1), "text": _chunks(rng)}
     if rng.random() < 0.4:
         made["parts"] = [_part(rng) for _ in range(rng.randrange(3))]
+    if rng.random() < 0.6:
+        made["seen"] = seen(rng)
     if rng.random() < 0.1:
         made[rng.choice(("secret", "unknown", "inner", "items", "parts"))] = value(rng)
     return made

@@ -50,6 +50,7 @@ class Anything(Document):
     items: list[Item] = []  # noqa: RUF012  # a model's default, which Pydantic copies
     inner: Inner | None = None
     parts: list[Said | Called] = []  # noqa: RUF012
+    seen: Any = None
     secret: Annotated[Any, Internal()] = None
 
 
