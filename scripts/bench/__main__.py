@@ -27,6 +27,7 @@ from scripts.bench.latency import measure_latency
 from scripts.bench.machine import described
 from scripts.bench.processes import ROOT, bare, headwater, writer
 from scripts.bench.report import Report
+from scripts.bench.routing import measure_routing
 from scripts.bench.stage import Sizes, Stage
 from server.store.embedded import EmbeddedMongo
 
@@ -34,7 +35,11 @@ __all__ = ["main"]
 
 SECONDS_MAX = 600.0
 FAST = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108  # in memory, where one can
-PARTS = ("latency", "deltas", "fan-out", "idle")
+SERVED = ("latency", "deltas", "fan-out", "idle")
+ALONE = {
+    "routing": ("A change, beside how many live queries on its table", measure_routing),
+}
+PARTS = (*SERVED, *ALONE)
 
 
 def main() -> None:
@@ -59,6 +64,20 @@ async def _run(sizes: Sizes, parts: list[str]) -> None:
     started = time.monotonic()
     async with asyncio.timeout(SECONDS_MAX), AsyncExitStack() as stack:
         stage = await _stage(stack, sizes)
+        await _served(stage, parts)
+        for part, (title, measure) in ALONE.items():
+            if part in parts:
+                stage.report.section(title)
+                await measure(stage)
+        stage.report.end()
+        print(f"{time.monotonic() - started:.0f} seconds.")
+
+
+async def _served(stage: Stage, parts: list[str]) -> None:
+    """What is measured at the server, over HTTP, beside a bare one."""
+    if not set(parts).intersection(SERVED):
+        return
+    async with AsyncExitStack() as stack:
         contender = await stack.enter_async_context(bare(stage.uri))
         sync, live = await stack.enter_async_context(headwater(stage.uri))
         report = stage.report
@@ -76,8 +95,6 @@ async def _run(sizes: Sizes, parts: list[str]) -> None:
         if "idle" in parts:
             report.section("Idle subscribers")
             await measure_idle(stage)
-        report.end()
-        print(f"{time.monotonic() - started:.0f} seconds.")
 
 
 async def _stage(stack: AsyncExitStack, sizes: Sizes) -> Stage:

@@ -26,6 +26,7 @@ class Sizes:
         deltas: Of a whole reply; a multiple of 40.
         fan_out_seconds: Load of one contender in one round.
         idle: Subscribers who get nothing.
+        changes: Of one kind, in one turn of one engine.
     """
 
     rounds: int = 4
@@ -33,11 +34,14 @@ class Sizes:
     deltas: int = 2_000
     fan_out_seconds: float = 3.0
     idle: int = 1_000
+    changes: int = 150
 
     @classmethod
     def quick(cls) -> "Sizes":
         """A sample: shows whether anything is far off."""
-        return cls(rounds=2, latency_writes=40, deltas=400, fan_out_seconds=1.5, idle=200)
+        return cls(
+            rounds=2, latency_writes=40, deltas=400, fan_out_seconds=1.5, idle=200, changes=60
+        )
 
 
 @dataclass(frozen=True)
