@@ -14,17 +14,6 @@ from server.store.embedded import EmbeddedMongo
 # On tmpfs a mongod starts in half the time.
 FAST = Path("/dev/shm")
 
-# PyMongo 4.20 leaves a socket to the garbage collector when a client is closed while one of its
-# monitors is connecting (`_async_create_connection` minds OSError, not cancellation), and the
-# warning would fail whichever test runs just then. Ours warn as "unclosed transport", unfiltered.
-PYMONGO_SOCKET = (
-    r"ignore:unclosed <socket.socket fd=\d+, family=\d+, type=1, proto=6:ResourceWarning"
-)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("filterwarnings", PYMONGO_SOCKET)
-
 
 @pytest.fixture(scope="session")
 def fast_dir() -> Iterator[Path]:

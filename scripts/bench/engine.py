@@ -186,7 +186,7 @@ class Engine:
             TimeoutError: One of them did not become so.
         """
         async with asyncio.timeout(SETTLE_SECONDS_MAX):
-            while any(not q.ready or q.stale_from is not None for q in self.registry.queries):
+            while any(not q.ready or q.stale_from is not None for q in self.registry.queries):  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
 
     async def fill(self, documents: list[dict[str, Any]]) -> None:

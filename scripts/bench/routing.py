@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
-from scripts.bench.engine import Engine, Item, Items, Write, engine, item
+from scripts.bench.engine import Engine, Item, Write, engine, item
 from scripts.bench.stage import Stage
 from scripts.bench.turns import Turn, Turns, taking_turns
 from server.core import limits
@@ -70,7 +70,7 @@ async def _costs(
     stage: Stage, processes: dict[str, Turns]
 ) -> dict[str, dict[str, dict[str, float]]]:
     """By process and kind of change: the means of all turns but the first."""
-    units = ("cpu_us", "engine_us")
+    units: tuple[str, ...] = ("cpu_us", "engine_us")
     costs = {name: {kind: dict.fromkeys(units, 0.0) for kind in KINDS} for name in processes}
     for round_ in range(stage.sizes.rounds + 1):
         for name, process in processes.items():
