@@ -70,8 +70,10 @@ async def _costs(
     stage: Stage, processes: dict[str, Turns]
 ) -> dict[str, dict[str, dict[str, float]]]:
     """By process and kind of change: the means of all turns but the first."""
-    units: tuple[str, ...] = ("cpu_us", "engine_us")
-    costs = {name: {kind: dict.fromkeys(units, 0.0) for kind in KINDS} for name in processes}
+    units = ("cpu_us", "engine_us")
+    costs: dict[str, dict[str, dict[str, float]]] = {
+        name: {kind: dict.fromkeys(units, 0.0) for kind in KINDS} for name in processes
+    }
     for round_ in range(stage.sizes.rounds + 1):
         for name, process in processes.items():
             for kind in KINDS:
