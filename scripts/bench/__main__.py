@@ -20,6 +20,7 @@ from typing import Any
 import uvloop
 from pymongo import AsyncMongoClient
 
+from scripts.bench.beside import measure_beside
 from scripts.bench.deltas import measure_deltas, measure_growth
 from scripts.bench.fan_out import measure_fan_out
 from scripts.bench.idle import measure_idle
@@ -38,6 +39,7 @@ FAST = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108  # in mem
 SERVED = ("latency", "deltas", "fan-out", "idle")
 ALONE = {
     "routing": ("A change, beside how many live queries on its table", measure_routing),
+    "beside": ("Tokens beside a slow awaited query, in one stream", measure_beside),
 }
 PARTS = (*SERVED, *ALONE)
 
