@@ -84,7 +84,8 @@ REGEX_BYTES_MAX: Final = 1 << 20
 
 # --- sync streams -----------------------------------------------------------------------------
 GRACE_SECONDS: Final = 0.020
-"""How long a query that is being run again holds its stream."""
+"""How long a query that is being run again holds its stream; one whose last run took longer than
+this does not hold it at all."""
 FIRST_GRACE_SECONDS: Final = 0.250
 """The same for the first transition of a stream, whose queries may have to be read."""
 STRICT_SECONDS_MAX: Final = 15.0

@@ -73,6 +73,7 @@ class LiveQuery:
         wanted: Whether the registry still has it.
         losses: How often history was lost.
         runs: How often it was run.
+        run_seconds: How long the last run of the function took.
         ready: Whether there is a value, or an error, to show.
         watchers: Who is told.
     """
@@ -90,6 +91,7 @@ class LiveQuery:
         self.wanted = True
         self.losses = 0
         self.runs = 0
+        self.run_seconds = 0.0
         self.events = 0
         self.ready = False
         self.error: HeadwaterError | None = None

@@ -110,10 +110,11 @@ class Rounds:
         error: HeadwaterError = Unavailable(f"{query.name} could not be read; trying again.")
         for _ in range(limits.RUN_ATTEMPTS_MAX):
             self.runs += 1
-            lost = query.losses
+            lost, begun = query.losses, time.monotonic()
             try:
                 async with asyncio.timeout(limits.RUN_SECONDS_MAX):
                     outcome = await run_query(query.run, self._reads, at, self._explained(query))
+                    query.run_seconds = time.monotonic() - begun
                     if await self._join(query, outcome, at, lost):
                         return
             except TimeoutError:
