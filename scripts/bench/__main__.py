@@ -21,11 +21,13 @@ import uvloop
 from pymongo import AsyncMongoClient
 
 from scripts.bench.beside import measure_beside
+from scripts.bench.burst import measure_burst
 from scripts.bench.deltas import measure_deltas, measure_growth
 from scripts.bench.fan_out import measure_fan_out
 from scripts.bench.idle import measure_idle
 from scripts.bench.latency import measure_latency
 from scripts.bench.machine import described
+from scripts.bench.maintaining import measure_maintaining
 from scripts.bench.processes import ROOT, bare, headwater, writer
 from scripts.bench.report import Report
 from scripts.bench.routing import measure_routing
@@ -40,6 +42,8 @@ SERVED = ("latency", "deltas", "fan-out", "idle")
 ALONE = {
     "routing": ("A change, beside how many live queries on its table", measure_routing),
     "beside": ("Tokens beside a slow awaited query, in one stream", measure_beside),
+    "maintaining": ("A change of a maintained find", measure_maintaining),
+    "burst": ("A burst of updates, to 100 live queries", measure_burst),
 }
 PARTS = (*SERVED, *ALONE)
 

@@ -1,7 +1,7 @@
 """What the measurements share: the database, the writer, the report, how much to measure."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,11 @@ class Sizes:
         fan_out_seconds: Load of one contender in one round.
         idle: Subscribers who get nothing.
         changes: Of one kind, in one turn of one engine.
+        single_changes: The same, where each waits for the one before to be told.
+        queries: Live queries of one table: few, many, and many whose filters are ranges.
+        maintained: Documents of a find, with how many times cheaper maintaining it must be.
+        burst: Updates of one burst.
+        bursts: Of each kind.
     """
 
     rounds: int = 4
@@ -35,6 +40,11 @@ class Sizes:
     fan_out_seconds: float = 3.0
     idle: int = 1_000
     changes: int = 150
+    single_changes: int = 20
+    queries: tuple[int, int, int] = (100, 10_000, 1_000)
+    maintained: dict[int, float] = field(default_factory=lambda: {200: 20, 2_000: 100})
+    burst: int = 10_000
+    bursts: int = 3
 
     @classmethod
     def quick(cls) -> "Sizes":
