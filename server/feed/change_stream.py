@@ -56,11 +56,13 @@ class Batch:
         events: With their cluster times, in order.
         through: Everything up to here has been seen.
         may_be_cut: Whether the last transaction may go on in the next batch.
+        full: Whether it has as many changes as a batch may have.
     """
 
     events: list[tuple[Time, ChangeEvent]]
     through: Time
     may_be_cut: bool
+    full: bool
 
 
 class ChangeStream:
@@ -81,6 +83,7 @@ class ChangeStream:
         self._client: AsyncMongoClient[dict[str, Any]] = database.client
         self._session: AsyncClientSession | None = None
         self._cursor_id = 0
+        self._ahead: asyncio.Task[dict[str, Any]] | None = None
         self._resume_token: Mapping[str, Any] | None = None
         self._patience = limits.FEED_PATIENCE_SECONDS_MIN
         self._refusals = 0
@@ -107,19 +110,34 @@ class ChangeStream:
         return self._batch(reply["cursor"], "firstBatch", reply.get("operationTime"))
 
     async def next(self) -> Batch:
-        """The next batch; an empty one when `FEED_AWAIT_MS` passed without a change."""
+        """The next batch; an empty one when `FEED_AWAIT_MS` passed without a change.
+
+        After a full batch there is more: MongoDB gets it ready while the full one is taken in.
+        """
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            reply = await ahead
+        else:
+            reply = await self._more()
+        self._patience = limits.FEED_PATIENCE_SECONDS_MIN
+        self._refusals = 0
+        batch = self._batch(reply["cursor"], "nextBatch", None)
+        if batch.full and self._cursor_id != 0:
+            self._ahead = asyncio.create_task(self._more(), name="feed, the next batch")
+            await asyncio.wait([self._ahead], timeout=0.002)  # it is sent
+        return batch
+
+    async def _more(self) -> dict[str, Any]:
         if self._cursor_id == 0:
             raise HistoryLost("MongoDB closed the change stream")
-        reply = await self._command(
+        return await self._command(
             {
                 "getMore": self._cursor_id,
                 "collection": "$cmd.aggregate",
+                "batchSize": limits.FEED_BATCH_EVENTS_MAX,
                 "maxTimeMS": limits.FEED_AWAIT_MS,
             }
         )
-        self._patience = limits.FEED_PATIENCE_SECONDS_MIN
-        self._refusals = 0
-        return self._batch(reply["cursor"], "nextBatch", None)
 
     def forget(self) -> None:
         """Begin anew at the next `open`, with no claim on what happened before."""
@@ -128,6 +146,7 @@ class ChangeStream:
 
     async def close(self) -> None:
         """Give the cursor back, as far as that can be done soon; harmless when there is none."""
+        await self._forgo_ahead()
         session, self._session = self._session, None
         cursor, self._cursor_id = self._cursor_id, 0
         if session is None:
@@ -139,6 +158,14 @@ class ChangeStream:
                     await self._database.command(command, session=session)
         with contextlib.suppress(PyMongoError):
             await session.end_session()
+
+    async def _forgo_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()  # nobody asks for it any more
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         """Run one command of the stream. Where it fails, its cursor is of no use any more."""
@@ -181,7 +208,7 @@ class ChangeStream:
         through = _token_time(cursor["postBatchResumeToken"]).before()
         if events:
             through = max(through, events[-1][0])
-        return Batch(events, through, may_be_cut)
+        return Batch(events, through, may_be_cut, _full(documents))
 
 
 def _time(timestamp: Timestamp) -> Time:
@@ -197,10 +224,16 @@ def _token_time(token: Mapping[str, Any]) -> Time:
     return Time(int(data[2:10], 16), int(data[10:18], 16))
 
 
+def _full(documents: list[dict[str, Any]]) -> bool:
+    return len(documents) >= limits.FEED_BATCH_EVENTS_MAX
+
+
 def _may_be_cut(documents: list[dict[str, Any]]) -> bool:
     """Whether a batch ends in a transaction and is so large that it may have been cut there."""
     if not documents or "txnNumber" not in documents[-1]:
         return False
+    if _full(documents):
+        return True
     size = 0
     for document in documents:
         size += len(BSON.encode(document))

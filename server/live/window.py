@@ -19,7 +19,7 @@ from server.live.held import Held, encode
 from server.live.matching import Matcher, compile_filter
 from server.live.ordering import Key, compile_sort
 from server.live.page import page_end
-from server.live.patching import diff
+from server.live.patching import diff, diff_fields
 from server.live.projection import to_json
 
 __all__ = ["Window", "hold_all"]
@@ -267,7 +267,10 @@ class Window:
         before, row.shown = row.shown, self._show(new)
         if index >= self._size:
             return []
-        return diff(before, row.shown, self._pointer(index, self._visible))
+        pointer = self._pointer(index, self._visible)
+        if roots is None or self.spec.view is not None:
+            return diff(before, row.shown, pointer)
+        return diff_fields(before, row.shown, roots, pointer)
 
     def _shows(self, roots: Set[str]) -> bool:
         """Whether a change of these fields can be seen."""
