@@ -29,11 +29,12 @@ async def prepare(uri: str, _: dict[str, Any]) -> AsyncGenerator[Turn]:
             async def turn(told: dict[str, Any]) -> dict[str, Any]:
                 if told["do"] == "hold":
                     return {}
-                memory, begun, seen = Memory(), time.monotonic(), 0
+                memory, begun, cpu, seen = Memory(), time.monotonic(), time.thread_time(), 0
                 async with asyncio.timeout(DRAIN_SECONDS_MAX):
                     while seen < told["events"]:
                         await stream.next()
                         seen += 1
-                return {"seconds": time.monotonic() - begun, **memory.grown()}
+                seconds, cpu = time.monotonic() - begun, time.thread_time() - cpu
+                return {"seconds": seconds, "cpu_us": cpu / seen * 1e6, **memory.grown()}
 
             yield turn

@@ -7,6 +7,7 @@ then one after the other takes in all of it, each in a process of its own.
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
 from typing import Any
 
 from pymongo import UpdateOne
@@ -32,6 +33,7 @@ async def measure_burst(stage: Stage) -> None:
     """Bursts of updates of many documents, and of the same few, to 100 live queries."""
     events, bursts = stage.sizes.burst, stage.sizes.bursts
     speeds: dict[str, dict[str, float]] = {WIDE: {}, HOT: {}}
+    cpu: dict[str, dict[str, float]] = {WIDE: {}, HOT: {}}
     seen: list[dict[str, float]] = []
     async with AsyncExitStack() as stack:
         processes: dict[str, Turns] = {
@@ -52,6 +54,7 @@ async def measure_burst(stage: Stage) -> None:
                 found = await processes[name].turn(do="drain", events=events)
                 best = speeds[kind].get(name, 0.0)
                 speeds[kind][name] = max(best, events / found["seconds"])
+                cpu[kind][name] = min(cpu[kind].get(name, inf), found["cpu_us"])
                 if name == "engine":
                     seen.append(found)
     for kind, speed in speeds.items():
@@ -59,7 +62,8 @@ async def measure_burst(stage: Stage) -> None:
             f"draining {events:,} updates {kind}, to a bare reader",
             speed["engine"] / speed["bare"],
             TARGET,
-            f"{speed['engine']:,.0f} to {speed['bare']:,.0f} events/s, the best of {bursts}",
+            f"{speed['engine']:,.0f} to {speed['bare']:,.0f} events/s, CPU of one "
+            f"{cpu[kind]['engine']:.0f} to {cpu[kind]['bare']:.0f} µs, the best of {bursts}",
         )
     stage.report.judge(
         f"memory after {len(seen)} bursts to after two",
@@ -111,7 +115,8 @@ def _find(number: int) -> Any:
 
 async def _drain(one: Engine, events: int) -> dict[str, Any]:
     one.expect(events)
-    memory, begun = Memory(), time.monotonic()
+    memory, begun, cpu = Memory(), time.monotonic(), time.thread_time()
     one.meter.gate.set()
     await one.reached()
-    return {"seconds": time.monotonic() - begun, **memory.grown()}
+    seconds, cpu = time.monotonic() - begun, time.thread_time() - cpu
+    return {"seconds": seconds, "cpu_us": cpu / events * 1e6, **memory.grown()}

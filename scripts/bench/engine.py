@@ -181,6 +181,8 @@ class Engine:
         async with asyncio.timeout(SETTLE_SECONDS_MAX):
             while any(not q.ready or q.stale_from is not None for q in self.registry.queries):  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
+        failed = [q.error for q in self.registry.queries if q.error is not None]
+        assert not failed, failed[0]
 
     async def fill(self, documents: list[dict[str, Any]]) -> None:
         """Insert documents, and wait until the feed has passed them."""

@@ -44,8 +44,11 @@ FEED_CLOSE_SECONDS_MAX: Final = 1.0
 FEED_BATCH_EVENTS_MAX: Final = 1_024
 """Events asked for at a time. While they are taken in MongoDB gets the next ready, so that a burst
 costs the longer of the two and not both."""
+FEED_AHEAD_SECONDS: Final = 0.002
+"""How long the request for the next batch has to be sent, before a full one is taken in."""
 FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
-"""A batch past this, or with as many events as one may have, may have cut a transaction in two: its last group waits for more."""
+"""A batch past this, or with as many events as it may have, may have cut a transaction in two: its
+last group waits for more."""
 STEP_EVENTS_MAX: Final = 512
 """Events taken in at one go, before others get a turn. A transaction is never divided."""
 RING_EVENTS_MAX: Final = 50_000

@@ -124,7 +124,8 @@ class ChangeStream:
         batch = self._batch(reply["cursor"], "nextBatch", None)
         if batch.full and self._cursor_id != 0:
             self._ahead = asyncio.create_task(self._more(), name="feed, the next batch")
-            await asyncio.wait([self._ahead], timeout=0.002)  # it is sent
+            # Taking a batch in hardly lets go of the loop; the request is to be sent before.
+            await asyncio.wait([self._ahead], timeout=limits.FEED_AHEAD_SECONDS)
         return batch
 
     async def _more(self) -> dict[str, Any]:
