@@ -73,7 +73,8 @@ class Sizes:
         """Shows whether the bench itself works; says nothing of the server."""
         return cls(
             rounds=1, changes=6, single_changes=3, queries=(3, 6, 4), maintained={4: 0, 8: 0},
-            burst=40, bursts=1, window=(5, 10), document_kilobytes=8, streams=(3, 12), slow_seconds=0.5,
+            burst=40, bursts=1, window=(5, 10), document_kilobytes=8, streams=(3, 12),
+            slow_seconds=0.5,
         )  # fmt: skip
 
 

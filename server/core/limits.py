@@ -47,8 +47,8 @@ costs the longer of the two and not both."""
 FEED_AHEAD_SECONDS: Final = 0.002
 """How long the request for the next batch has to be sent, before a full one is taken in."""
 FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
-"""A batch past this, or with as many events as it may have, may have cut a transaction in two: its
-last group waits for more."""
+"""A batch past this may have cut a transaction in two, and one with as many events as it may have
+whatever has one cluster time: its last group waits for more."""
 STEP_EVENTS_MAX: Final = 512
 """Events taken in at one go, before others get a turn. A transaction is never divided."""
 RING_EVENTS_MAX: Final = 50_000

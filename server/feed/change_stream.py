@@ -55,7 +55,7 @@ class Batch:
     Attributes:
         events: With their cluster times, in order.
         through: Everything up to here has been seen.
-        may_be_cut: Whether the last transaction may go on in the next batch.
+        may_be_cut: Whether the last cluster time may go on in the next batch.
         full: Whether it has as many changes as a batch may have.
     """
 
@@ -197,9 +197,12 @@ class ChangeStream:
     def _batch(self, cursor: dict[str, Any], name: str, opened: Timestamp | None) -> Batch:
         self._cursor_id = int(cursor["id"])
         documents: list[dict[str, Any]] = cursor[name]
-        may_be_cut = _may_be_cut(documents)
-        if not may_be_cut:  # else a reopened stream must give the half group again
+        full = len(documents) >= limits.FEED_BATCH_EVENTS_MAX
+        may_be_cut = full or _may_be_cut(documents)
+        if not may_be_cut:
             self._resume_token = cursor["postBatchResumeToken"]
+        elif (whole := _whole(documents)) is not None:
+            self._resume_token = whole["_id"]
         events = [
             (_time(document["clusterTime"]), event)
             for document in documents
@@ -209,7 +212,7 @@ class ChangeStream:
         through = _token_time(cursor["postBatchResumeToken"]).before()
         if events:
             through = max(through, events[-1][0])
-        return Batch(events, through, may_be_cut, _full(documents))
+        return Batch(events, through, may_be_cut, full)
 
 
 def _time(timestamp: Timestamp) -> Time:
@@ -225,16 +228,16 @@ def _token_time(token: Mapping[str, Any]) -> Time:
     return Time(int(data[2:10], 16), int(data[10:18], 16))
 
 
-def _full(documents: list[dict[str, Any]]) -> bool:
-    return len(documents) >= limits.FEED_BATCH_EVENTS_MAX
+def _whole(documents: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The last change before the last time of a batch: a reopened stream gives that time again."""
+    last = documents[-1]["clusterTime"]
+    return next((one for one in reversed(documents) if one["clusterTime"] != last), None)
 
 
 def _may_be_cut(documents: list[dict[str, Any]]) -> bool:
     """Whether a batch ends in a transaction and is so large that it may have been cut there."""
     if not documents or "txnNumber" not in documents[-1]:
         return False
-    if _full(documents):
-        return True
     size = 0
     for document in documents:
         size += len(BSON.encode(document))

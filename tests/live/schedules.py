@@ -26,6 +26,7 @@ _LIMITS: dict[str, tuple[float, ...]] = {
     "LINGER_SECONDS": (10.0, 0.0, 0.02),
     "RING_EVENTS_MAX": (50_000, 50_000, 20),
     "FEED_BATCH_BYTES_SPLIT": (8 << 20, 8 << 20, 500),
+    "FEED_BATCH_EVENTS_MAX": (1_024, 1_024, 3),
     "ROUND_SECONDS": (0.25, 0.01),
     "GRACE_SECONDS": (0.02, 0.0),
 }
