@@ -76,7 +76,7 @@ class Spec:
             ordered = [(path, -direction) for path, direction in ordered]
         named = tuple(dict.fromkeys(("_id", *fields))) if fields is not None else None
         window = None if within is None else Within(*within)
-        if window is not None and window.period_ms < 1:
+        if window is not None and not (isinstance(window.period_ms, int) and window.period_ms > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"within= takes a field and milliseconds, from 1 up; got {within}.")
         return cls(
             table, query, tuple(ordered), bound, last is not None, named, view, False, window
