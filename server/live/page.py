@@ -6,7 +6,6 @@ none from one page to another.
 """
 
 import base64
-import binascii
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -215,7 +214,7 @@ def _values(sort: Sort, cursor: str) -> list[Any]:
             raise ValueError("of another kind")
         for value in values:
             bson_key(value)
-    except (ValueError, KeyError, TypeError, BSONError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, BSONError, RecursionError) as error:
         raise InvalidArguments(
             "That is no cursor of this list. Cursors are the continueCursor of a page, handed "
             "back as it was given."
