@@ -195,7 +195,7 @@ async def test_between_any_two_values_lies_what_mongodb_sorts_there(
     documents = await things.find({}).sort(order).to_list()
     cursors = [cursor_of(order, document) for document in documents]
     for first in range(len(documents)):
-        for last in range(first, len(documents)):
+        for last in sorted({first, *range(first + 1, len(documents), 4), len(documents) - 1}):
             query = page_filter(order, PageBounds(SIZE, cursors[first], cursors[last]))
             wanted = [one["_id"] for one in documents[first + 1 : last + 1]]
             assert [one["_id"] for one in await things.find(query).sort(order).to_list()] == wanted
