@@ -7,9 +7,18 @@ from typing import Annotated, Any
 
 import orjson
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, RootModel, computed_field, field_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    computed_field,
+    create_model,
+    field_serializer,
+)
 
 from schemas.document import Document, Internal, Part
+from schemas.shape import shape_of
 from schemas.streamed_text import StreamedText
 from server.live.held import encode
 from server.live.projection import to_json
@@ -134,6 +143,23 @@ def test_a_document_is_shown_alike_wherever_it_is() -> None:
     wrapped = orjson.loads(encode(to_json(many)))
     assert wrapped == {"letters": [alone], "byName": {"x": alone}, "pair": [1, alone], "queue": []}
     assert orjson.loads(encode(to_json(Root([one])))) == [alone]
+
+
+class Robot(Part):
+    model: str
+
+
+@pytest.mark.parametrize(
+    "kind", [dict[str, Author], Author | Robot | None, list[dict[str, Author]], str | Author]
+)
+def test_a_table_whose_internal_fields_could_not_be_hidden_is_refused(kind: Any) -> None:
+    odd = create_model("Odd", __base__=Document, field=(kind, ...))
+    with pytest.raises(TypeError, match="holds fields that are Internal"):
+        shape_of(odd)
+    hidden = create_model("Hidden", __base__=Document, field=(Annotated[kind, Internal()], ...))
+    assert shape_of(hidden).internal == {"field"}
+    plain = create_model("Plain", __base__=Document, field=(dict[str, Robot] | str, ...))
+    assert "field" in shape_of(plain).fields
 
 
 def test_a_model_without_documents_is_shown_as_it_says() -> None:
