@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bson import DatetimeMS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.shape import shape_of
@@ -250,6 +250,7 @@ STEPS = st.lists(
 )  # how much time passes, and then the date, or the end, of a document
 
 
+@settings(deadline=None)
 @given(STEPS, st.sampled_from([None, 2]))
 def test_at_every_second_a_window_holds_what_a_read_would_find(
     steps: list[tuple[int, int, int | None]], limit: int | None
@@ -287,6 +288,7 @@ def fresh(spec: Spec, stored: dict[str, dict[str, Any]], second: int) -> Window:
     return window
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(1, 2**70), st.integers(0, 2**32 - 1))
 def test_a_departure_and_the_filter_of_a_read_say_the_same(
     date: int, period: int, second: int
