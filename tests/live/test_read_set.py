@@ -40,7 +40,8 @@ BODY = st.fixed_dictionaries(
     },
 )
 IDS = st.sampled_from([str(number) for number in range(6)])
-STORED = st.dictionaries(IDS, BODY, max_size=6)
+SETS = st.none() | st.tuples(st.sampled_from(["g", "n", "a", "b"]), st.sampled_from(["y", 0, 1, 3]))
+STORED = st.dictionaries(IDS, BODY, min_size=1, max_size=6)
 
 
 def read(spec: Spec, stored: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -57,25 +58,26 @@ def shown(spec: Spec, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: one[name] for name in fields if name in one} for one in documents]
 
 
-@settings(deadline=None)
-@given(SPECS, STORED, IDS, BODY | st.none(), st.booleans(), st.booleans())
+@settings(deadline=None, max_examples=600)
+@given(SPECS, STORED, IDS, BODY | st.none(), SETS, st.booleans())
 def test_a_change_that_alters_what_was_read_touches_it(
     spec: Spec,
     bodies: dict[str, dict[str, Any]],
     id_: str,
     body: dict[str, Any] | None,
-    updates: bool,
+    set_to: tuple[str, Any] | None,
     counted: bool,
 ) -> None:
     before = {key: {"_id": key, **value} for key, value in bodies.items()}
     after = {key: value for key, value in before.items() if key != id_}
-    if body is not None:
-        after[id_] = {"_id": id_, **body}
-    old, new = before.get(id_), after.get(id_)
+    old = before.get(id_)
     roots: set[str] | None = None
-    if updates and old is not None and new is not None:
-        roots = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)
-                 or (name in old) != (name in new)}  # fmt: skip
+    if set_to is not None and old is not None:
+        after[id_] = {**old, set_to[0]: set_to[1]}
+        roots = {set_to[0]}
+    elif body is not None:
+        after[id_] = {"_id": id_, **body}
+    new = after.get(id_)
     held = None if new is None else Held.of(new, SHAPE)
     change = NetChange("things", id_, Time(1, 1), held, True, roots, old is None)
 
