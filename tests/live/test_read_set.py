@@ -1,9 +1,11 @@
 """A read set is touched whenever what was read would be read otherwise."""
 
+import random
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from schemas.shape import shape_of
 from schemas.wire.position import Time
@@ -23,25 +25,20 @@ FILTERS: list[dict[str, Any]] = [
     {"n": {"$gte": 1, "$lt": 3}}, {"a": None}, {"_id": {"$in": ["0", "1"]}}, {"n": {"$in": [0, 2]}},
     {"a.b": 1},
 ]  # fmt: skip
-SPECS = st.builds(
-    lambda query, sort, limit, fields: Spec.of(Thing, query, sort=sort, limit=limit, fields=fields),
-    st.sampled_from(FILTERS),
-    st.sampled_from([[], [("n", 1)], [("n", -1), ("a", 1)]]),
-    st.none() | st.integers(1, 3),
-    st.none() | st.lists(st.sampled_from(["n", "a", "b"]), max_size=2),
-)
-BODY = st.fixed_dictionaries(
-    {},
-    optional={
-        "g": st.sampled_from(["x", "y"]),
-        "n": st.integers(0, 3),
-        "a": st.sampled_from([None, 0, 1, [1], {"b": 1}, [{"b": 1}]]),
-        "b": st.integers(0, 1),
-    },
-)
-IDS = st.sampled_from([str(number) for number in range(6)])
-SETS = st.none() | st.tuples(st.sampled_from(["g", "n", "a", "b"]), st.sampled_from(["y", 0, 1, 3]))
-STORED = st.dictionaries(IDS, BODY, min_size=1, max_size=6)
+SORTS: list[list[tuple[str, int]]] = [[], [("n", 1)], [("n", -1), ("a", 1)]]
+VALUES: dict[str, list[Any]] = {
+    "g": ["x", "y"],
+    "n": [0, 1, 2, 3],
+    "a": [None, 0, 1, [1], {"b": 1}, [{"b": 1}]],
+    "b": [0, 1],
+}
+SETS = [(name, value) for name, values in VALUES.items() for value in values]
+
+Stored = dict[str, dict[str, Any]]
+
+
+def body(rng: random.Random) -> dict[str, Any]:
+    return {name: rng.choice(values) for name, values in VALUES.items() if rng.random() < 0.8}
 
 
 def read(spec: Spec, stored: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -58,43 +55,54 @@ def shown(spec: Spec, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: one[name] for name in fields if name in one} for one in documents]
 
 
-@settings(deadline=None, max_examples=600)
-@given(SPECS, STORED, IDS, BODY | st.none(), SETS, st.booleans())
+def changes(rng: random.Random, before: Stored) -> Iterator[tuple[Stored, NetChange]]:
+    """Everything that can become of a document, each with what is stored then."""
+    for number in range(6):
+        id_ = f"{number}"
+        old = before.get(id_)
+        others = {key: one for key, one in before.items() if key != id_}
+        news: list[tuple[dict[str, Any] | None, set[str] | None]] = [
+            ({"_id": id_, **body(rng)}, None),
+            ({"_id": id_, **body(rng)}, None),
+        ]
+        if old is not None:
+            news.append((None, None))
+            news += [({**old, name: value}, {name}) for name, value in SETS]
+        for new, roots in news:
+            after = others if new is None else {**others, id_: new}
+            held = None if new is None else Held.of(new, SHAPE)
+            yield after, NetChange("things", id_, Time(1, 1), held, True, roots, old is None)
+
+
+@pytest.mark.parametrize("sort", SORTS, ids=str)
+@pytest.mark.parametrize("fields", [None, ["n"], ["a", "b"]], ids=str)
 def test_a_change_that_alters_what_was_read_touches_it(
-    spec: Spec,
-    bodies: dict[str, dict[str, Any]],
-    id_: str,
-    body: dict[str, Any] | None,
-    set_to: tuple[str, Any] | None,
-    counted: bool,
+    sort: list[tuple[str, int]], fields: list[str] | None
 ) -> None:
-    before = {key: {"_id": key, **value} for key, value in bodies.items()}
-    after = {key: value for key, value in before.items() if key != id_}
-    old = before.get(id_)
-    roots: set[str] | None = None
-    if set_to is not None and old is not None:
-        after[id_] = {**old, set_to[0]: set_to[1]}
-        roots = {set_to[0]}
-    elif body is not None:
-        after[id_] = {"_id": id_, **body}
-    new = after.get(id_)
-    held = None if new is None else Held.of(new, SHAPE)
-    change = NetChange("things", id_, Time(1, 1), held, True, roots, old is None)
-
-    documents = read(spec, before)
-    ids = None if counted else [one["_id"] for one in documents]
-    made = ReadMade(spec, ids, last=last_key(spec, documents))
-    router = Router()
-    router.add(made)
-
-    was, is_ = shown(spec, documents), shown(spec, read(spec, after))
-    differs = len(was) != len(is_) if counted else was != is_
-    if differs:
-        assert made.touched(change), (spec, old, new)
-        if new is not None or not counted or roots is None:
-            assert made in router.touched(change)
-    router.remove(made)
-    assert not router.parts
+    rng = random.Random(f"20261126{sort}{fields}")
+    altered = 0
+    for query in FILTERS:
+        for limit in (None, 2):
+            spec = Spec.of(Thing, query, sort=sort, limit=limit, fields=fields)
+            before = {f"{n}": {"_id": f"{n}", **body(rng)} for n in rng.sample(range(6), 5)}
+            documents = read(spec, before)
+            made = ReadMade(spec, [d["_id"] for d in documents], last=last_key(spec, documents))
+            counted = ReadMade(replace(spec, fields=("_id",), limit=None), None)
+            router = Router()
+            router.add(made)
+            router.add(counted)
+            for after, change in changes(rng, before):
+                if shown(spec, documents) != shown(spec, read(spec, after)):
+                    altered += 1
+                    assert made.touched(change), (spec, before, change)
+                    assert made in router.touched(change), (spec, before, change)
+                if len(read(counted.spec, before)) != len(read(counted.spec, after)):
+                    assert counted.touched(change), (spec, before, change)
+                    assert counted in router.touched(change), (spec, before, change)
+            router.remove(made)
+            router.remove(counted)
+            assert not router.parts
+    assert altered > 100
 
 
 def test_fields_that_were_not_read_touch_nothing() -> None:
