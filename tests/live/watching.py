@@ -144,11 +144,13 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(uri: str) -> AsyncIterator[Scene]:
-    """A database of the test's own, with the tables of `tests.live.things`."""
+async def scene(
+    uri: str, reads: AsyncMongoClient[dict[str, Any]] | None = None
+) -> AsyncIterator[Scene]:
+    """A database of the test's own, with the tables of `tests.live.things`; read by `reads`."""
     name = f"scene_{uuid4().hex[:12]}"
     async with player(uri) as playing:
-        async with parts(playing.feed, playing.client, name) as running:
+        async with parts(playing.feed, reads or playing.client, name) as running:
             yield Scene(running, playing.client, playing.client[name])
         await playing.client.drop_database(name)
 
