@@ -9,7 +9,7 @@ import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import bson
 from bson import CodecOptions, DatetimeConversion, Regex
@@ -207,10 +207,10 @@ def _values(sort: Sort, cursor: str) -> list[Any]:
         if len(cursor) > CURSOR_CHARACTERS_MAX:
             raise ValueError("too long")
         found = bson.decode(base64.b64decode(cursor.encode("ascii"), b"-_", validate=True), _CODEC)
-        values = found["k"]
+        values = cast("list[Any]", found["k"])
         if found["s"] != _name(sort) or len(values) != len(sort):
             raise ValueError("of another order")
-        if not isinstance(values, list) or any(isinstance(one, list | Regex) for one in values):
+        if not isinstance(found["k"], list) or any(isinstance(v, list | Regex) for v in values):
             raise ValueError("of another kind")
         for value in values:
             bson_key(value)

@@ -139,6 +139,16 @@ async def test_mongodb_refuses_the_tick_of_a_second_that_has_not_come(
     assert found["second"] == second
 
 
+async def test_ticks_go_on_after_the_database_was_dropped(
+    client: AsyncMongoClient[dict[str, Any]], database_uri: str
+) -> None:
+    ticks = Ticks(client[database_name(database_uri)])
+    await ticks.prepare()
+    await client.drop_database(database_name(database_uri))
+    await ticks.tick(1_000)
+    assert await ticks.tick(1_000)
+
+
 async def test_many_who_tick_one_second_make_one_change(
     client: AsyncMongoClient[dict[str, Any]], database_uri: str
 ) -> None:
