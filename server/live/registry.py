@@ -187,14 +187,14 @@ class Registry:
         before = query.value() if touched.may_run_dry else None
         try:
             operations: list[Operation] = []
-            for part, _ in touched.departing:
-                assert isinstance(part, Window)
-                operations += self._routing.pass_time(part, at.seconds)
             for part, change in touched.changes:
                 if isinstance(part, Window):
                     part.second = at.seconds
                     accepted = part.matcher.asks is None or (part, change.id) in self._accepted
                     operations += self._routing.change(part, change, accepted=accepted)
+            for part, _ in touched.departing:  # afterwards: who was written in time stays
+                assert isinstance(part, Window)
+                operations += self._routing.pass_time(part, at.seconds)
             if not any(window.dry for window in query.windows):
                 query.step(at, operations, since)
                 return

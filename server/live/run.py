@@ -70,13 +70,21 @@ class RunReader:
             ids = [identity(document["_id"]) for document in documents]
             self.reads.append(ReadMade(counted, ids, departs=_departs(counted, documents)))
             return len(documents)
-        first: list[Any] = []
-        if spec.within is not None:
-            oldest = replace(counted, sort=((spec.within.field, 1),))
-            first = await self.fetch(oldest, 1, fields=fields)
-        self.reads.append(ReadMade(counted, None, departs=_departs(counted, first)))
+        departs = await self._first_departure(counted, fields)
+        self.reads.append(ReadMade(counted, None, departs=departs))
         query = spec.filter_at(self.at.seconds)
         return await self._reads.count(spec.table.collection, query, at=self.at)
+
+    async def _first_departure(self, spec: Spec, fields: list[str] | None) -> int | None:
+        """When the first of many documents leaves a sliding window, or may."""
+        if spec.within is None:
+            return None
+        oldest = replace(spec, sort=((spec.within.field, 1),))
+        first = await self.fetch(oldest, 1, fields=fields)
+        departs = _departs(spec, first)
+        # Several dates of one document are sorted by the earliest, and it leaves by the latest.
+        single = len(first) == 1 and spec.within.single(first[0])
+        return departs if single or departs is None else min(departs, self.at.seconds + 1)
 
     async def fetch(
         self,
