@@ -25,7 +25,7 @@ from server.llm.standin import (
     Thinking,
     ToolUse,
 )
-from server.llm.standin.prose import improvise
+from server.llm.standin.improvise import improvise
 from server.llm.standin.refusal import Refusal
 from server.llm.standin.validation import check_body
 from server.llm.standin.wire import Answer

@@ -12,10 +12,13 @@ from server.llm.standin.faults import (
 from server.llm.standin.recording import RecordingError, Replay, load_replays
 from server.llm.standin.requests import ReceivedRequest
 from server.llm.standin.script import Block, Reply, Script, Text, Thinking, ToolUse
+from server.llm.standin.script_file import ScriptError, load_script
 from server.llm.standin.server import StandinServer, run_standin
+from server.llm.standin.thread import ClaudeStandin
 
 __all__ = [
     "Block",
+    "ClaudeStandin",
     "CutShort",
     "Dropped",
     "ErrorEvent",
@@ -25,6 +28,7 @@ __all__ = [
     "Replay",
     "Reply",
     "Script",
+    "ScriptError",
     "Stalled",
     "StandinServer",
     "StatusError",
@@ -33,5 +37,6 @@ __all__ = [
     "ToolUse",
     "create_standin",
     "load_replays",
+    "load_script",
     "run_standin",
 ]

@@ -27,8 +27,8 @@ from server.llm.standin.faults import (
     Stalled,
     StatusError,
 )
+from server.llm.standin.improvise import improvise
 from server.llm.standin.issued import Issued
-from server.llm.standin.prose import improvise
 from server.llm.standin.recording import Frame, Replay, frames, recorded_message
 from server.llm.standin.refusal import Refusal
 from server.llm.standin.requests import Outcome, ReceivedRequest

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 __all__ = [
+    "BROKEN_EVENT",
     "CutShort",
     "Dropped",
     "ErrorEvent",
@@ -13,6 +14,10 @@ __all__ = [
     "Stalled",
     "StatusError",
 ]
+
+
+BROKEN_EVENT = b'event: content_block_delta\ndata: {"type": "content_bl\n\n'
+"""An event whose data is not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Dropped(_AtEvent):
 class Malformed(_AtEvent):
     """Send what is not the protocol, then close."""
 
-    data: bytes = b'event: content_block_delta\ndata: {"type": "content_bl\n\n'
+    data: bytes = BROKEN_EVENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,8 +171,8 @@ def recorded_message(data: bytes) -> dict[str, Any] | None:
             case {"type": "content_block_delta", "index": int(index), "delta": dict()}:
                 deltas.setdefault(index, []).append(written["delta"])
             case {"type": "message_delta"} if message is not None:
-                usage = (message.get("usage") or {}) | (written.get("usage") or {})
-                message = message | (written.get("delta") or {}) | {"usage": usage}
+                usage = {**message.get("usage", {}), **written.get("usage", {})}
+                message = {**message, **written.get("delta", {}), "usage": usage}
             case _:
                 pass
     if message is None:

@@ -136,12 +136,21 @@ def run_standin(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
+    script: Script | None = None,
+    deltas_per_second: float = DELTAS_PER_SECOND,
+    script_interval_ms: float = 0,
     announce: Callable[[str], None] = lambda url: print(url, flush=True),
 ) -> None:
-    """Run a stand-in until Ctrl-C, telling `announce` its base URL."""
+    """Run a stand-in until Ctrl-C, telling `announce` its base URL; else as `StandinServer`."""
 
     async def serve() -> None:
-        server = StandinServer(host=host, port=port)
+        server = StandinServer(
+            script,
+            host=host,
+            port=port,
+            deltas_per_second=deltas_per_second,
+            script_interval_ms=script_interval_ms,
+        )
         announce(await server.start())
         try:
             await asyncio.Event().wait()
