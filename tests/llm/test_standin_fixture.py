@@ -1,6 +1,7 @@
 """The pytest fixture, as a project that uses Headwater meets it."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,18 +46,29 @@ def test_it_refuses_as_told(claude_standin):
 """
 
 
-def test_a_project_of_somebody_else_can_use_it(tmp_path: Path):
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "test_theirs.py").write_text(TESTS)
+README = Path(__file__).parents[2] / "README.md"
+
+
+def run(project: Path) -> str:
+    """What pytest says of a project, whose tests all pass."""
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio"],
-        cwd=tmp_path,
+        cwd=project,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "3 passed" in run.stdout
+    return run.stdout
+
+
+def test_a_project_of_somebody_else_can_use_it(tmp_path: Path):
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_theirs.py").write_text(TESTS)
+    blocks = re.findall(r"```py\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (shown,) = [block for block in blocks if "claude_standin" in block]
+    (tmp_path / "test_readme.py").write_text(shown)
+    assert "4 passed" in run(tmp_path)
 
 
 def test_a_stalled_reply_goes_on_when_the_test_says_so():

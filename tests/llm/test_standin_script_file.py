@@ -26,6 +26,7 @@ from server.llm.standin import (
     script_file,
 )
 
+README = Path(__file__).parents[2] / "README.md"
 CITATION = {"type": "char_location", "cited_text": "x"}
 
 
@@ -107,13 +108,13 @@ def test_a_file_may_loop(tmp_path: Path):
 
 
 def test_the_shape_that_is_documented_is_the_shape(tmp_path: Path):
-    documented = re.search(r"```json\n(.*?)```", script_file.__doc__ or "", re.S)
-    assert documented is not None
     (tmp_path / "recorded.sse").write_text('event: ping\ndata: {"type": "ping"}\n\n')
-    first, second = turns(load(tmp_path, documented[1]))
-    assert isinstance(first, Reply)
-    assert len(first.parts) == 4
-    assert isinstance(second, Replay)
+    for document, parts in ((script_file.__doc__ or "", 4), (README.read_text("utf-8"), 2)):
+        (documented,) = re.findall(r"```json\n(.*?)```", document, re.DOTALL)
+        first, *_, last = turns(load(tmp_path, documented))
+        assert isinstance(first, Reply)
+        assert len(first.parts) == parts
+        assert isinstance(last, Replay)
 
 
 @pytest.mark.parametrize(
