@@ -3,6 +3,7 @@
 A failing schedule is shrunk and kept in `failures/`, and is tried first from then on.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +15,9 @@ from tests.consistency.schedule import Schedule
 from tests.consistency.trial import Stage, Verdict, stage, try_schedule
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
+FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
+AT_ONCE = 7
 FAILURES = Path(__file__).with_name("failures")
 SHRINK_TRIES = int(os.environ.get("HEADWATER_SHRINK_TRIES", "20"))
 
@@ -44,16 +47,26 @@ async def test_with_elections_nothing_is_torn_lost_or_doubled(here: Stage, numbe
 
 
 @pytest.mark.fuzz
-@pytest.mark.skipif(not os.environ.get("HEADWATER_FUZZ"), reason="long; see make fuzz")
+@pytest.mark.skipif(not FUZZ, reason="long; see make fuzz")
 async def test_schedule_after_schedule_nothing_is_torn_lost_or_doubled(here: Stage) -> None:
     until = time.monotonic() + FUZZ_SECONDS
-    seed, writes, transitions = SEED + 1_000, 0, 0
-    while time.monotonic() < until:
-        verdict = await check(here, seed, heavy=seed % 8 == 0)
-        writes += verdict.writes
-        transitions += verdict.transitions
-        seed += 1
-    print(f"{seed - SEED - 1_000} schedules, {writes} writes, {transitions} transitions")
+    seed, done, writes, transitions = SEED + 1_000, 0, 0, 0
+    print(f"HEADWATER_SEED={SEED}")
+    try:
+        while time.monotonic() < until:
+            light = [check(here, seed + number, heavy=False) for number in range(AT_ONCE)]
+            # They trouble one another, and wait together; who elects a primary is alone.
+            verdicts = await asyncio.gather(*light, return_exceptions=True)
+            verdicts.append(await check(here, seed + AT_ONCE, heavy=True))
+            for verdict in verdicts:
+                if isinstance(verdict, BaseException):
+                    raise verdict
+                writes += verdict.writes
+                transitions += verdict.transitions
+            seed += AT_ONCE + 1
+            done += AT_ONCE + 1
+    finally:
+        print(f"{done:,} schedules, {writes:,} writes, {transitions:,} transitions")
 
 
 async def check(here: Stage, seed: int, *, heavy: bool) -> Verdict:

@@ -5,13 +5,14 @@ played again and made smaller.
 """
 
 import random
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bson import DatetimeConversion, json_util
 
 from tests.live.random_queries import Query, query
-from tests.live.random_writes import document, size_of, write
+from tests.live.random_writes import document, kinds_of, write
 from tests.live.things import STAGING, ids
 
 __all__ = ["Schedule", "schedule"]
@@ -52,10 +53,17 @@ class Schedule:
     bursts: list[Burst] = field(default_factory=list[Burst])
 
     @property
-    def size(self) -> int:
-        """How many operations it has."""
+    def kinds(self) -> Counter[str]:
+        """How many operations it has of each kind."""
         return sum(
-            size_of(one) for burst in self.bursts for some in burst for one in some if "do" in one
+            (
+                kinds_of(one)
+                for burst in self.bursts
+                for some in burst
+                for one in some
+                if "do" in one
+            ),
+            Counter[str](),
         )
 
     def to_json(self) -> str:
