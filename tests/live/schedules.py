@@ -99,7 +99,7 @@ def schedule(seed: int) -> Schedule:
     rng = random.Random(seed)
     made = Schedule(seed)
     made.limits = {name: rng.choice(values) for name, values in _LIMITS.items()}
-    bulk = rng.choice((12, 60, 200))
+    bulk = rng.choice((12, 60, 200, 500))
     made.queries = [query(rng) for _ in range(rng.randrange(6, 20))]
     numbers = range(len(made.queries))
     for _ in range(rng.randrange(3, 8)):
