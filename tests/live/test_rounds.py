@@ -1,6 +1,7 @@
 """When live queries are run, and that nothing is run for nothing."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -100,6 +101,30 @@ async def test_what_changed_in_a_step_before_its_collection_was_dropped_is_not_s
         assert live.value() == []
         assert live.through is not None
         assert live.through < changed
+        await playing.client.drop_database(name)
+
+
+async def test_what_cannot_be_sorted_leaves_a_sliding_window_and_the_query_recovers(
+    mongo_uri: str,
+) -> None:
+    name = f"rounds_{uuid4().hex[:12]}"
+
+    async def sliding(reader: Any) -> Any:
+        order = [("a", 1), ("b", 1)]
+        return QueryCtx(reader).find(Thing, sort=order, within=("seen", 1_000))
+
+    async with player(mongo_uri) as playing, parts(playing.feed, playing.client, name) as running:
+        database = playing.client[name]
+        side_by_side = {"_id": "1", "a": [1, 2], "b": [1, 2], "seen": datetime.now(UTC)}
+        await database["things"].insert_one(side_by_side)
+        live = running.registry.subscribe("sliding", "sliding", sliding, _Nobody())
+        await eventually(lambda: live.ready)
+        assert live.error is not None
+        async with asyncio.timeout(20):
+            while live.error is not None:  # time passes with writes to other documents
+                await database["marks"].insert_one({})
+                await asyncio.sleep(0.05)
+        assert live.value() == []
         await playing.client.drop_database(name)
 
 
