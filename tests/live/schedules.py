@@ -94,12 +94,17 @@ def _unescaped(value: Any) -> Any:
     return [_unescaped(one) for one in value] if isinstance(value, list) else value
 
 
-def schedule(seed: int) -> Schedule:
-    """A schedule of some hundred operations, or of some thousand with fewer comparisons each."""
+def schedule(seed: int, *, bulk_max: int = 500) -> Schedule:
+    """A schedule of some hundred operations, or of some thousand with fewer comparisons each.
+
+    Args:
+        seed: From which it is made.
+        bulk_max: How many writes a bulk may have.
+    """
     rng = random.Random(seed)
     made = Schedule(seed)
     made.limits = {name: rng.choice(values) for name, values in _LIMITS.items()}
-    bulk = rng.choice((12, 60, 200, 500))
+    bulk = min(bulk_max, rng.choice((12, 60, 200, 500)))
     made.queries = [query(rng) for _ in range(rng.randrange(6, 20))]
     numbers = range(len(made.queries))
     for _ in range(rng.randrange(3, 8)):
