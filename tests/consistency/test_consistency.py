@@ -17,7 +17,7 @@ from tests.consistency.trial import Stage, Verdict, stage, try_schedule
 SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
 FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
-AT_ONCE = 24
+AT_ONCE = 16
 FAILURES = Path(__file__).with_name("failures")
 SHRINK_TRIES = int(os.environ.get("HEADWATER_SHRINK_TRIES", "20"))
 
@@ -65,25 +65,32 @@ async def check(here: Stage, seed: int, *, heavy: bool) -> Verdict:
     """Try the schedule of `seed`; where it fails, keep the smallest that still does."""
     schedule = Schedule.random(seed, heavy=heavy)
     print(f"seed {seed}, heavy: {heavy}")
-    verdict = await try_schedule(here, schedule)
-    if verdict.faults:
-        print("\n".join(verdict.faults[:20]))
-        smaller = await shrunk(here, schedule)
-        path = FAILURES / f"seed_{seed}.json"
-        path.write_text(smaller.text(), "utf-8")
-        raise AssertionError("\n".join([f"seed {seed}, kept in {path}", *verdict.faults[:20]]))
-    return verdict
+    return await passed(here, schedule, await try_schedule(here, schedule))
 
 
 async def check_all(here: Stage, seed: int, count: int) -> list[Verdict]:
     """Try light schedules at once: they trouble one another, and wait together."""
-    checks = [check(here, seed + number, heavy=False) for number in range(count)]
-    ended = await asyncio.gather(*checks, return_exceptions=True)
-    verdicts = [one for one in ended if isinstance(one, Verdict)]
-    for one in ended:
-        if isinstance(one, BaseException):
-            raise one
-    return verdicts
+    schedules = [Schedule.random(seed + number, heavy=False) for number in range(count)]
+    print(f"seeds {seed} to {seed + count - 1}, heavy: False")
+    together = asyncio.Barrier(count)
+    verdicts = await asyncio.gather(*(try_schedule(here, one, together) for one in schedules))
+    return [
+        await passed(here, schedule, verdict)
+        for schedule, verdict in zip(schedules, verdicts, strict=True)
+    ]
+
+
+async def passed(here: Stage, schedule: Schedule, verdict: Verdict) -> Verdict:
+    """The verdict on `schedule`, if it is without a fault."""
+    if verdict.faults:
+        print("\n".join(verdict.faults[:20]))
+        smaller = await shrunk(here, schedule)
+        path = FAILURES / f"seed_{schedule.seed}.json"
+        path.write_text(smaller.text(), "utf-8")
+        raise AssertionError(
+            "\n".join([f"seed {schedule.seed}, kept in {path}", *verdict.faults[:20]])
+        )
+    return verdict
 
 
 async def shrunk(here: Stage, schedule: Schedule) -> Schedule:
