@@ -17,7 +17,7 @@ from tests.consistency.trial import Stage, Verdict, stage, try_schedule
 SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
 FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
-AT_ONCE = 16
+AT_ONCE = 8
 FAILURES = Path(__file__).with_name("failures")
 SHRINK_TRIES = int(os.environ.get("HEADWATER_SHRINK_TRIES", "20"))
 

@@ -138,8 +138,8 @@ async def _try(here: Stage, schedule: Schedule, together: asyncio.Barrier) -> Ve
     faults: list[str] = []
     try:
         await _play(here, schedule, observers)
-        await together.wait()
         ended.set()
+        await together.wait()
         async with asyncio.timeout(SETTLE_SECONDS):
             await asyncio.gather(*writing)
             end = await writers[0].end()
