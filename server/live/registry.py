@@ -170,11 +170,16 @@ class Registry:
                 touched.setdefault(query, _Touched()).changes.append((part, change))
         for query, part, departure in self._routing.departing(step.time.seconds):
             touched.setdefault(query, _Touched()).departing.append((part, departure))
-        for query, what in touched.items():
-            self._take(query, what, step.time)
+        lost: dict[LiveQuery, list[Time]] = {}
         for collection, since in resets.items():
             for query in self._routing.queries_of(collection):
-                self._make_stale(query, since)
+                lost.setdefault(query, []).append(since)
+        for query, times in lost.items():
+            if (what := touched.pop(query, None)) is not None:
+                times.append(what.since)  # which is not taken in, so its value ends there
+            self._make_stale(query, min(times))
+        for query, what in touched.items():
+            self._take(query, what, step.time)
         self.on_step(step)
 
     def _take(self, query: LiveQuery, touched: "_Touched", at: Time) -> None:

@@ -43,7 +43,7 @@ class RunReader:
         try:
             documents = await self.fetch(spec, spec.limit, fields=_watched_fields(spec))
         except Exception:
-            self.reads.append(ReadMade(spec, None))  # it recovers when one of them changes
+            self.failed(spec)
             raise
         ids = [identity(document["_id"]) for document in documents]
         last, departs = last_key(spec, documents), _departs(spec, documents)
@@ -64,7 +64,7 @@ class RunReader:
                 counted, limits.COUNT_IDS_MAX + 1, fields=fields, ordered=False
             )
         except Exception:
-            self.reads.append(ReadMade(counted, None))
+            self.failed(counted)
             raise
         if len(documents) <= limits.COUNT_IDS_MAX:
             ids = [identity(document["_id"]) for document in documents]
@@ -85,6 +85,12 @@ class RunReader:
         # Several dates of one document are sorted by the earliest, and it leaves by the latest.
         single = len(first) == 1 and spec.within.single(first[0])
         return departs if single or departs is None else min(departs, self.at.seconds + 1)
+
+    def failed(self, spec: Spec) -> None:
+        """Remember a read that MongoDB refused: it recovers when a document changes or leaves."""
+        # Which of them leaves a sliding window first is not known, so it may be the next second.
+        departs = None if spec.within is None else self.at.seconds + 1
+        self.reads.append(ReadMade(spec, None, departs=departs))
 
     async def fetch(
         self,
@@ -169,15 +175,16 @@ async def _open(spec: Spec, path: str, reader: RunReader, windows: list[Window])
         window = Window(spec, path)
     except NotCompiled:
         return await _read(spec, reader)
-    ids: list[Any] | None = None  # what is not known to have been read is watched as a count is
-    departs: int | None = None
     try:
         documents = await reader.fetch(spec, window.read_limit)
-        ids = [identity(document["_id"]) for document in documents]
-        departs = _departs(spec, documents)
+    except Exception:
+        reader.failed(spec)
+        raise
+    try:
         await _load(window, documents, reader.at)
     except Exception:
-        reader.reads.append(ReadMade(spec, ids, departs=departs))  # it recovers when one changes
+        ids = [identity(document["_id"]) for document in documents]
+        reader.reads.append(ReadMade(spec, ids, departs=_departs(spec, documents)))
         raise
     windows.append(window)
     return None
