@@ -56,11 +56,13 @@ class Batch:
         events: With their cluster times, in order.
         through: Everything up to here has been seen.
         may_be_cut: Whether the last transaction may go on in the next batch.
+        latest: How far MongoDB itself was when it answered; None where it did not say.
     """
 
     events: list[tuple[Time, ChangeEvent]]
     through: Time
     may_be_cut: bool
+    latest: Time | None = None
 
 
 class ChangeStream:
@@ -104,7 +106,7 @@ class ChangeStream:
         reply = await self._command(
             {"aggregate": 1, "pipeline": pipeline, "cursor": {"batchSize": 0}}
         )
-        return self._batch(reply["cursor"], "firstBatch", reply.get("operationTime"))
+        return self._batch(reply, "firstBatch")
 
     async def next(self) -> Batch:
         """The next batch; an empty one when `FEED_AWAIT_MS` passed without a change."""
@@ -119,7 +121,7 @@ class ChangeStream:
         )
         self._patience = limits.FEED_PATIENCE_SECONDS_MIN
         self._refusals = 0
-        return self._batch(reply["cursor"], "nextBatch", None)
+        return self._batch(reply, "nextBatch")
 
     def forget(self) -> None:
         """Begin anew at the next `open`, with no claim on what happened before."""
@@ -166,7 +168,9 @@ class ChangeStream:
         self._refusals += 1
         return self._refusals >= limits.FEED_REFUSALS_MAX
 
-    def _batch(self, cursor: dict[str, Any], name: str, opened: Timestamp | None) -> Batch:
+    def _batch(self, reply: dict[str, Any], name: str) -> Batch:
+        cursor: dict[str, Any] = reply["cursor"]
+        latest: Timestamp | None = reply.get("operationTime")
         self._cursor_id = int(cursor["id"])
         documents: list[dict[str, Any]] = cursor[name]
         may_be_cut = _may_be_cut(documents)
@@ -181,7 +185,7 @@ class ChangeStream:
         through = _token_time(cursor["postBatchResumeToken"]).before()
         if events:
             through = max(through, events[-1][0])
-        return Batch(events, through, may_be_cut)
+        return Batch(events, through, may_be_cut, None if latest is None else _time(latest))
 
 
 def _time(timestamp: Timestamp) -> Time:
