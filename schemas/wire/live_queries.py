@@ -63,6 +63,7 @@ class LiveQueryTotals(Part):
         queries: How many there are, by strategy.
         subscribers: How many subscriptions they have.
         events: Changes that the feed has taken in.
+        touches: Changes that touched a live query, once for each that they touched.
         runs: Runs of query functions.
         reads: Reads of MongoDB, by what they were for: the causes of runs, ``unheld`` for
             documents that a change could have let in, ``asked`` for whether documents match.
@@ -78,6 +79,7 @@ class LiveQueryTotals(Part):
     queries: dict[str, int]
     subscribers: int
     events: int
+    touches: int
     runs: int
     reads: dict[str, int]
     unheld: int

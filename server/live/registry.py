@@ -44,6 +44,7 @@ class Registry:
         explain: What a client learns of what a query function raised.
 
     Attributes:
+        touches: How many changes have touched a live query, once for each that they touched.
         on_step: Called with each step of the feed that has been taken in.
         on_advanced: Called after each batch of the feed, when all of it has been taken in.
     """
@@ -59,6 +60,7 @@ class Registry:
         self._asked: set[Question] = set()
         self._accepted: set[Question] = set()
         self._lingering: dict[LiveQuery, asyncio.TimerHandle] = {}
+        self.touches = 0
         self.on_step: Callable[[Step], None] = lambda _: None
         self.on_advanced: Callable[[], None] = lambda: None
 
@@ -182,6 +184,7 @@ class Registry:
     def _take(self, query: LiveQuery, touched: "_Touched", at: Time) -> None:
         """Let one query take what touched it."""
         query.events += len(touched.changes)
+        self.touches += len(touched.changes)
         since = touched.since
         if (cause := touched.why_run) is not None:
             self._make_stale(query, since, cause)
