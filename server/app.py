@@ -173,6 +173,7 @@ class Headwater:
             authenticate=self._authenticate,
             runtime=runtime,
             registry=registry,
+            ticker=ticker,
             hub=hub,
             feed=feed,
             reads=reads,

@@ -57,12 +57,14 @@ class Batch:
         through: Everything up to here has been seen.
         may_be_cut: Whether the last cluster time may go on in the next batch.
         full: Whether it has as many changes as a batch may have.
+        latest: How far MongoDB itself was when it answered; None where it did not say.
     """
 
     events: list[tuple[Time, ChangeEvent]]
     through: Time
     may_be_cut: bool
     full: bool
+    latest: Time | None = None
 
 
 class ChangeStream:
@@ -107,7 +109,7 @@ class ChangeStream:
         reply = await self._command(
             {"aggregate": 1, "pipeline": pipeline, "cursor": {"batchSize": 0}}
         )
-        return self._batch(reply["cursor"], "firstBatch", reply.get("operationTime"))
+        return self._batch(reply, "firstBatch")
 
     async def next(self) -> Batch:
         """The next batch; an empty one when `FEED_AWAIT_MS` passed without a change.
@@ -121,7 +123,7 @@ class ChangeStream:
             reply = await self._more()
         self._patience = limits.FEED_PATIENCE_SECONDS_MIN
         self._refusals = 0
-        batch = self._batch(reply["cursor"], "nextBatch", None)
+        batch = self._batch(reply, "nextBatch")
         if batch.full and self._cursor_id != 0:
             self._ahead = asyncio.create_task(self._more(), name="feed, the next batch")
             # Taking a batch in hardly lets go of the loop; the request is to be sent before.
@@ -194,7 +196,9 @@ class ChangeStream:
         self._refusals += 1
         return self._refusals >= limits.FEED_REFUSALS_MAX
 
-    def _batch(self, cursor: dict[str, Any], name: str, opened: Timestamp | None) -> Batch:
+    def _batch(self, reply: dict[str, Any], name: str) -> Batch:
+        cursor: dict[str, Any] = reply["cursor"]
+        latest: Timestamp | None = reply.get("operationTime")
         self._cursor_id = int(cursor["id"])
         documents: list[dict[str, Any]] = cursor[name]
         full = len(documents) >= limits.FEED_BATCH_EVENTS_MAX
@@ -212,7 +216,8 @@ class ChangeStream:
         through = _token_time(cursor["postBatchResumeToken"]).before()
         if events:
             through = max(through, events[-1][0])
-        return Batch(events, through, may_be_cut, full)
+        at = None if latest is None else _time(latest)
+        return Batch(events, through, may_be_cut, full, at)
 
 
 def _time(timestamp: Timestamp) -> Time:

@@ -73,6 +73,10 @@ class Routing:
             if _asks(part):
                 self._asking[collection] -= 1
 
+    def owner(self, part: Part) -> LiveQuery | None:
+        """The query that `part` is of, while changes are led to it."""
+        return self._owners.get(part)
+
     # --- before a step is taken in -------------------------------------------------------------
 
     def wanted(self, step: Step) -> set[DocumentKey]:

@@ -130,6 +130,11 @@ class Window:
             return len(self._rows) + changes > limits.RESULT_DOCUMENTS_MAX
         return not self._complete and len(self._rows) - changes < self._size
 
+    @property
+    def visible(self) -> int:
+        """How many documents are shown."""
+        return min(len(self._rows), self._size)
+
     def value(self) -> Any:
         """What is shown: a list, for a single document that or None, for a page its list too."""
         shown = [row.shown for row in self._rows[: self._size]]
@@ -160,7 +165,7 @@ class Window:
         assert page is not None
         more = not self._complete or len(self._rows) > self._size
         return page_end(
-            self.spec.sort, page, lambda i: self._rows[i].held.raw, self._visible, more=more
+            self.spec.sort, page, lambda i: self._rows[i].held.raw, self.visible, more=more
         )
 
     def _show(self, held: Held) -> Any:
@@ -280,7 +285,7 @@ class Window:
         before, row.shown = row.shown, self._show(new)
         if index >= self._size:
             return []
-        pointer = self._pointer(index, self._visible)
+        pointer = self._pointer(index, self.visible)
         if roots is None or self.spec.view is not None:
             return diff(before, row.shown, pointer)
         return diff_fields(before, row.shown, roots, pointer)
@@ -295,7 +300,7 @@ class Window:
         index = bisect_left(self._keys, key)
         if index == len(self._rows) and not self._complete:
             return []  # beyond what is known
-        full = self._visible == self._size
+        full = self.visible == self._size
         row = _Row(id_, new, self._show(new))
         self._insert(index, key, row)
         operations: list[Operation] = []
@@ -304,12 +309,12 @@ class Window:
                 operations.append(self._removed(self._size - 1, self._size))
                 operations.append(self._added(index, self._size - 1, row))
             else:
-                operations.append(self._added(index, self._visible - 1, row))
+                operations.append(self._added(index, self.visible - 1, row))
         self._trim()
         return operations
 
     def _leave(self, index: int) -> list[Operation]:
-        visible = self._visible
+        visible = self.visible
         self._delete(index)
         if index >= self._size:
             return []
@@ -329,7 +334,7 @@ class Window:
             return self._leave(index)  # to where nothing is known
         if index < self._size <= target or target < self._size <= index:
             return self._leave(index) + self._enter(row.id, key, new)
-        visible = self._visible
+        visible = self.visible
         self._delete(index)
         self._insert(target, key, row)
         before, row.held, row.shown = row.shown, new, self._show(new)
@@ -343,10 +348,6 @@ class Window:
         return operations + diff(before, row.shown, pointer)
 
     # --- the two lists -------------------------------------------------------------------------
-
-    @property
-    def _visible(self) -> int:
-        return min(len(self._rows), self._size)
 
     def _insert(self, index: int, key: Key, row: _Row) -> None:
         self._keys.insert(index, key)

@@ -7,7 +7,7 @@ from server.runtime.caller import ANONYMOUS, Caller
 from server.runtime.catalog import Catalog
 from server.runtime.functions import Function, action, mutation, query
 from server.runtime.query_context import QueryCtx
-from server.runtime.runtime import Answer, Runtime
+from server.runtime.runtime import Answer, Runtime, SharedKey
 from server.runtime.write_context import MutationCtx
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "PageOf",
     "QueryCtx",
     "Runtime",
+    "SharedKey",
     "action",
     "mutation",
     "query",

@@ -1,11 +1,12 @@
 """Calls of functions: one-shot queries, mutations and actions."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -26,11 +27,12 @@ from server.runtime.functions import Function
 from server.runtime.idempotency import KeyedCall, leave_trace
 from server.runtime.query_context import QueryCtx
 from server.runtime.shared_session import SharedSession
+from server.runtime.shown_arguments import shown_arguments
 from server.runtime.write_context import MutationCtx
 from server.store.reads import Reads, SnapshotGone
 from server.store.writes import Session, Writes
 
-__all__ = ["Answer", "Runtime"]
+__all__ = ["Answer", "Runtime", "SharedKey"]
 
 T = TypeVar("T")
 
@@ -50,6 +52,20 @@ class Answer:
     time: Time
 
 
+class SharedKey(NamedTuple):
+    """What live queries have in common that share one result.
+
+    Attributes:
+        function: Its wire name.
+        arguments: As JSON, the same for the same.
+        caller: What tells callers apart; empty where the query cannot see its caller.
+    """
+
+    function: str
+    arguments: bytes
+    caller: str
+
+
 class Runtime:
     """Calls functions of a catalog on a database."""
 
@@ -65,7 +81,7 @@ class Runtime:
 
     def prepare_query(
         self, name: str, arguments: Mapping[str, Any], caller: Caller
-    ) -> tuple[tuple[str, bytes, str], RunQuery]:
+    ) -> tuple[SharedKey, RunQuery]:
         """The key under which a query is shared, and what runs it.
 
         Raises:
@@ -73,13 +89,19 @@ class Runtime:
         """
         function = self.catalog.find(name, "query")
         canonical = _canonical(function.parse(arguments, name), arguments)
-        key = (name, canonical, caller.key if function.wants_caller else "")
+        key = SharedKey(name, canonical, caller.key if function.wants_caller else "")
 
         async def run(reader: Any) -> Any:
             parsed = function.parse(arguments, name)  # for each run its own: it may change them
             return await function.invoke(QueryCtx(reader), parsed, caller)
 
         return key, run
+
+    def shown(self, key: SharedKey) -> tuple[str, str | None]:
+        """The arguments under `key` as an operator may see them, and a digest of the caller."""
+        function = self.catalog.find(key.function, "query")
+        digest = hashlib.sha256(key.caller.encode()).hexdigest()[:8] if key.caller else None
+        return shown_arguments(function, key.arguments), digest
 
     async def query(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Answer:
         """Run a query once, majority-current."""

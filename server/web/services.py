@@ -8,6 +8,7 @@ from schemas.wire.position import Position, Time
 from server.core.errors import Unavailable
 from server.feed.feed import Feed
 from server.live.registry import Registry
+from server.live.ticker import Ticker
 from server.runtime import Runtime
 from server.settings import Settings
 from server.store.reads import Reads
@@ -26,6 +27,7 @@ class Services:
     authenticate: Authenticate | None
     runtime: Runtime
     registry: Registry
+    ticker: Ticker
     hub: Hub
     feed: Feed
     reads: Reads

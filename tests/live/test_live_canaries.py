@@ -24,7 +24,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def nobody_follows_one_who_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(window: Any, index: int) -> list[Any]:
-        visible = window._visible
+        visible = window.visible
         window._delete(index)
         return [window._removed(index, visible)] if index < window._size else []
 
