@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from schemas.wire.live_queries import LiveQueryRow, Strategy
+from server.core import limits
 from server.live.live_query import Cause, LiveQuery
 from server.live.read_set import ReadMade
 
-__all__ = ["Sums", "costliest", "diagnose", "strategy_of", "sums"]
+__all__ = ["Sums", "costliest", "diagnose", "measure", "strategy_of", "sums"]
 
 REASON_LENGTH_MAX = 240
 
@@ -93,6 +94,14 @@ def diagnose(query: LiveQuery, arguments: str, caller: str | None, now: float) -
 def costliest(queries: Iterable[LiveQuery], count: int) -> list[LiveQuery]:
     """The `count` of `queries` that cost most: reads first, then changes, then size."""
     return nlargest(count, queries, key=lambda one: (one.read_count, one.events, one.result_bytes))
+
+
+def measure(queries: Iterable[LiveQuery]) -> None:
+    """Find out how large the results are, as far as that may cost; they change without it."""
+    left = limits.DIAGNOSIS_BYTES_MAX
+    for query in queries:
+        if query.ready and query.error is None and query.result_bytes <= left:
+            left -= len(query.snapshot())
 
 
 @dataclass(frozen=True, slots=True)
