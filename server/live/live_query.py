@@ -80,6 +80,7 @@ class LiveQuery:
         wanted: Whether the registry still has it.
         losses: How often history was lost.
         runs: How often it was run.
+        run_seconds: How long the last run of the function took.
         cause: Why it is, or was last, to be run.
         events: How many changes touched it.
         read_count: How many reads of the database it caused: by its runs, and by asking.
@@ -101,6 +102,7 @@ class LiveQuery:
         self.wanted = True
         self.losses = 0
         self.runs = 0
+        self.run_seconds = 0.0
         self.cause: Cause = "subscribed"
         self.events = 0
         self.read_count = 0

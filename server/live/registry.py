@@ -174,11 +174,16 @@ class Registry:
                 touched.setdefault(query, _Touched()).changes.append((part, change))
         for query, part, departure in self._routing.departing(step.time.seconds):
             touched.setdefault(query, _Touched()).departing.append((part, departure))
-        for query, what in touched.items():
-            self._take(query, what, step.time)
+        lost: dict[LiveQuery, list[Time]] = {}
         for collection, since in resets.items():
             for query in self._routing.queries_of(collection):
-                self._make_stale(query, since, "reset")
+                lost.setdefault(query, []).append(since)
+        for query, times in lost.items():
+            if (what := touched.pop(query, None)) is not None:
+                times.append(what.since)  # which is not taken in, so its value ends there
+            self._make_stale(query, min(times), "reset")
+        for query, what in touched.items():
+            self._take(query, what, step.time)
         self.on_step(step)
 
     def _take(self, query: LiveQuery, touched: "_Touched", at: Time) -> None:
@@ -192,14 +197,14 @@ class Registry:
         before = query.value() if touched.may_run_dry else None
         try:
             operations: list[Operation] = []
-            for part, _ in touched.departing:
-                assert isinstance(part, Window)
-                operations += self._routing.pass_time(part, at.seconds)
             for part, change in touched.changes:
                 if isinstance(part, Window):
                     part.second = at.seconds
                     accepted = part.matcher.asks is None or (part, change.id) in self._accepted
                     operations += self._routing.change(part, change, accepted=accepted)
+            for part, _ in touched.departing:  # afterwards: who was written in time stays
+                assert isinstance(part, Window)
+                operations += self._routing.pass_time(part, at.seconds)
             if not any(window.dry for window in query.windows):
                 query.step(at, operations, since)
                 return

@@ -118,12 +118,13 @@ class Rounds:
         count_read = self._counted(query, query.cause)
         for _ in range(limits.RUN_ATTEMPTS_MAX):
             self.runs += 1
-            lost = query.losses
+            lost, begun = query.losses, time.monotonic()
             try:
                 async with asyncio.timeout(limits.RUN_SECONDS_MAX):
                     outcome = await run_query(
                         query.run, self._reads, at, self._explained(query), count_read
                     )
+                    query.run_seconds = time.monotonic() - begun
                     if await self._join(query, outcome, at, lost):
                         return
             except TimeoutError:
@@ -197,8 +198,9 @@ class Rounds:
                 for part in outcome.parts
                 if part.spec.table.collection == change.collection and concerns(part, change)
             ]
-            if (stale_from := _touched_since(outcome, changes, concerned)) is not None:
-                query.install(outcome, at, stale_from, time.monotonic())
+            position = self._feed.position
+            if (until := _true_until(outcome, changes, concerned, position)) is not None:
+                query.install(outcome, at, until, time.monotonic())
                 return True
             questions = {
                 question
@@ -207,7 +209,7 @@ class Rounds:
             }
             if not questions:
                 return self._settle(query, outcome, concerned, asked)
-            known_at = self._feed.position
+            known_at = position
             accepted = await self.ask(questions, known_at, lambda _: query)
             asked |= {question: question in accepted for question in questions}
 
@@ -274,11 +276,6 @@ class Rounds:
             window.left.clear()
             if window.dry:
                 return False
-        departs = [one.departs for one in outcome.reads if one.departs is not None]
-        stale_from = Time(min(departs, default=position.seconds + 1), 0)
-        if stale_from <= position:
-            query.install(outcome, position, stale_from, time.monotonic(), "aged")
-            return True
         query.install(outcome, position, None, time.monotonic())
         self._routing.add(query)
         return True
@@ -315,15 +312,28 @@ class Rounds:
         return await ask(self._reads, questions, at)
 
 
-def _touched_since(
-    outcome: Outcome, changes: NetChanges, concerned: list[tuple[Part, NetChange]]
+def _true_until(
+    outcome: Outcome,
+    changes: NetChanges,
+    concerned: list[tuple[Part, NetChange]],
+    position: Time,
 ) -> Time | None:
-    """Since when the reads of `outcome` are touched; None where they are not."""
-    times = [
-        change.since
-        for part, change in concerned
-        if isinstance(part, ReadMade) and part.touched(change)
-    ]
+    """Until when an outcome was true, where by `position` only a new run can tell its value.
+
+    None where the reads are not touched, and the windows can be brought to `position`. Otherwise
+    the windows stay as they were read, and the first change that concerns them counts too.
+    """
     collections = {part.spec.table.collection for part in outcome.parts}
-    times += [since for collection, since in changes.resets.items() if collection in collections]
-    return min(times, default=None)
+    ends = [since for collection, since in changes.resets.items() if collection in collections]
+    ends += [
+        Time(one.departs, 0)
+        for one in outcome.reads
+        if one.departs is not None and Time(one.departs, 0) <= position
+    ]
+    if not ends and not any(
+        isinstance(part, ReadMade) and part.touched(change) for part, change in concerned
+    ):
+        return None
+    departures = (window.next_departure for window in outcome.windows)
+    ends += [Time(second, 0) for second in departures if second is not None]
+    return min([*ends, *(change.since for _, change in concerned)])

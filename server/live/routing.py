@@ -64,6 +64,8 @@ class Routing:
             if self._owners.pop(part, None) is None:
                 continue
             collection = part.spec.table.collection
+            if isinstance(part, Window):
+                self._release_left(part)  # a change that failed half-way may have left some
             self._routers[collection].remove(part)
             if not self._routers[collection].parts:
                 del self._routers[collection]

@@ -50,8 +50,7 @@ class RunReader:
         try:
             documents = await self.fetch(spec, spec.limit, fields=_watched_fields(spec))
         except Exception:
-            # It recovers when one of them changes.
-            self.reads.append(ReadMade(spec, None, why_read=why_read))
+            self.failed(spec, why_read)
             raise
         ids = [identity(document["_id"]) for document in documents]
         last, departs = last_key(spec, documents), _departs(spec, documents)
@@ -72,20 +71,34 @@ class RunReader:
                 counted, limits.COUNT_IDS_MAX + 1, fields=fields, ordered=False
             )
         except Exception:
-            self.reads.append(ReadMade(counted, None))
+            self.failed(counted)
             raise
         if len(documents) <= limits.COUNT_IDS_MAX:
             ids = [identity(document["_id"]) for document in documents]
             self.reads.append(ReadMade(counted, ids, departs=_departs(counted, documents)))
             return len(documents)
-        first: list[Any] = []
-        if spec.within is not None:
-            oldest = replace(counted, sort=((spec.within.field, 1),))
-            first = await self.fetch(oldest, 1, fields=fields)
-        self.reads.append(ReadMade(counted, None, departs=_departs(counted, first)))
+        departs = await self._first_departure(counted, fields)
+        self.reads.append(ReadMade(counted, None, departs=departs))
         query = spec.filter_at(self.at.seconds)
         self._on_read()
         return await self._reads.count(spec.table.collection, query, at=self.at)
+
+    async def _first_departure(self, spec: Spec, fields: list[str] | None) -> int | None:
+        """When the first of many documents leaves a sliding window, or may."""
+        if spec.within is None:
+            return None
+        oldest = replace(spec, sort=((spec.within.field, 1),))
+        first = await self.fetch(oldest, 1, fields=fields)
+        departs = _departs(spec, first)
+        # Several dates of one document are sorted by the earliest, and it leaves by the latest.
+        single = len(first) == 1 and spec.within.single(first[0])
+        return departs if single or departs is None else min(departs, self.at.seconds + 1)
+
+    def failed(self, spec: Spec, why_read: str | None = None) -> None:
+        """Remember a read that MongoDB refused: it recovers when a document changes or leaves."""
+        # Which of them leaves a sliding window first is not known, so it may be the next second.
+        departs = None if spec.within is None else self.at.seconds + 1
+        self.reads.append(ReadMade(spec, None, departs=departs, why_read=why_read))
 
     async def fetch(
         self,
@@ -182,15 +195,16 @@ async def _open(spec: Spec, path: str, reader: RunReader, windows: list[Window])
         window = Window(spec, path)
     except NotCompiled as error:
         return await _read(spec, partial(reader.find, why_read=str(error)))
-    ids: list[Any] | None = None  # what is not known to have been read is watched as a count is
-    departs: int | None = None
     try:
         documents = await reader.fetch(spec, window.read_limit)
-        ids = [identity(document["_id"]) for document in documents]
-        departs = _departs(spec, documents)
+    except Exception:
+        reader.failed(spec)
+        raise
+    try:
         await _load(window, documents, reader.at)
     except Exception:
-        reader.reads.append(ReadMade(spec, ids, departs=departs))  # it recovers when one changes
+        ids = [identity(document["_id"]) for document in documents]
+        reader.reads.append(ReadMade(spec, ids, departs=_departs(spec, documents)))
         raise
     windows.append(window)
     return None
