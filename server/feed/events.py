@@ -5,7 +5,7 @@ a burst, and a frozen one takes three times as long to make.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bson import BSON
@@ -62,13 +62,16 @@ class Changes:
     updated: Mapping[str, Any]
     removed: tuple[str, ...]
     truncated: Mapping[str, int]
+    _roots: frozenset[str] | None = field(default=None, init=False, compare=False)
 
-    def roots(self) -> set[str]:
+    def roots(self) -> frozenset[str]:
         """The top-level fields that changed."""
-        roots = {path.partition(".")[0] for path in self.updated}
-        if self.removed or self.truncated:
-            roots.update(path.partition(".")[0] for path in (*self.removed, *self.truncated))
-        return roots
+        if self._roots is None:
+            paths = self.updated
+            if self.removed or self.truncated:
+                paths = (*self.updated, *self.removed, *self.truncated)
+            self._roots = frozenset([path.partition(".")[0] for path in paths])
+        return self._roots
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ class Router:
         if not holders:
             del self._holders[id_]
 
-    def wants(self, roots: set[str]) -> bool:
+    def wants(self, roots: Set[str]) -> bool:
         """Whether a change of these fields could let an unheld document in somewhere."""
         return not self._interest.keys().isdisjoint(roots)
 

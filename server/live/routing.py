@@ -141,10 +141,12 @@ class Routing:
 
     def change(self, window: Window, change: NetChange, *, accepted: bool) -> list[Operation]:
         """Let `window` take `change`, and put right who holds what."""
+        was_held = change.id in window.ids
         operations = window.change(change.id, change.new, change.roots, accepted=accepted)
-        if change.new is not None and change.id in window.ids:
+        if not was_held and change.new is not None and change.id in window.ids:
             self._routers[change.collection].hold(change.id, change.new, window)
-        self._release_left(window)
+        if window.left:
+            self._release_left(window)
         return operations
 
     def pass_time(self, window: Window, second: int) -> list[Operation]:
