@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +15,8 @@ from server.live.registry import Registry
 from server.live.ticker import Ticker
 from server.llm import Claude
 from server.llm.standin import StandinServer
-from server.runtime import Catalog, Runtime
+from server.runtime import Actions, Catalog, Runtime
+from server.runtime.every import keep_running
 from server.runtime.explain import explain
 from server.settings import Settings
 from server.store.collections import CALLS, META, database_id, ensure
@@ -22,6 +24,7 @@ from server.store.connection import connect_client, database_name
 from server.store.deployment import check_deployment
 from server.store.embedded import EmbeddedMongo
 from server.store.reads import Reads
+from server.store.schedules import Schedules
 from server.store.ticks import Ticks
 from server.store.writes import Writes
 from server.sync.hub import Hub
@@ -115,7 +118,7 @@ class Headwater:
         """End every stream, and let actions at work write their last words. May be repeated."""
         if self._services is not None:
             self._services.hub.end_all()
-            await self._services.runtime.stop()
+            await self._services.actions.stop()
 
     async def _database_uri(self, stack: AsyncExitStack) -> str:
         """The URI that was set, or that of an embedded MongoDB just started."""
@@ -162,16 +165,23 @@ class Headwater:
         ticks = Ticks(database)
         await ticks.prepare()
         ticker = Ticker(registry, ticks)
-        runtime = Runtime(self.catalog, reads, Writes(database), claude)
+        writes = Writes(database)
+        runtime = Runtime(self.catalog, reads, writes)
+        actions = Actions(self.catalog, registry, reads, writes, claude)
         await stack.enter_async_context(supervised("feed", lambda: feed.run(registry)))
         await stack.enter_async_context(supervised("rounds", registry.rounds.run))
         await stack.enter_async_context(supervised("ticks", ticker.run))
         await stack.enter_async_context(supervised("heartbeats", hub.beat))
+        schedules = Schedules(database)
+        for name, one in self.catalog.everies.items():
+            run = partial(keep_running, name, one, schedules, actions.context)
+            await stack.enter_async_context(supervised(name, run))
         return Services(
             settings=self.settings,
             build=build,
             authenticate=self._authenticate,
             runtime=runtime,
+            actions=actions,
             registry=registry,
             hub=hub,
             feed=feed,

@@ -28,7 +28,7 @@ __all__ = ["Function", "Kind", "action", "mutation", "query"]
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 
-Kind = Literal["query", "mutation", "action"]
+Kind = Literal["query", "mutation", "action", "tool"]
 
 _PREFIX = "arg_"
 """Keeps an argument's name apart from the methods of the model that checks it."""

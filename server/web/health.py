@@ -70,6 +70,10 @@ class _Numbers(Collector):
                 rounds.fetches,
             ),
         }
+        counters |= {
+            f"headwater_{name}": ("Counted by actions.", count)
+            for name, count in services.actions.counters.items()
+        }
         return [
             *(GaugeMetricFamily(name, said, value) for name, (said, value) in gauges.items()),
             *(CounterMetricFamily(name, said, value) for name, (said, value) in counters.items()),

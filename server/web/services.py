@@ -8,7 +8,7 @@ from schemas.wire.position import Position, Time
 from server.core.errors import Unavailable
 from server.feed.feed import Feed
 from server.live.registry import Registry
-from server.runtime import Runtime
+from server.runtime import Actions, Runtime
 from server.settings import Settings
 from server.store.reads import Reads
 from server.sync.hub import Hub
@@ -25,6 +25,7 @@ class Services:
     build: str
     authenticate: Authenticate | None
     runtime: Runtime
+    actions: Actions
     registry: Registry
     hub: Hub
     feed: Feed

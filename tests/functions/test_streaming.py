@@ -199,7 +199,7 @@ async def test_a_writer_that_was_fenced_off_writes_no_more(database_uri: str) ->
             go_on.set()
             async with asyncio.timeout(10):
                 await standin.requests[-1].ended.wait()
-            await asyncio.gather(*server.app._services.runtime._actions)  # type: ignore[union-attr]
+            await asyncio.gather(*server.app._services.actions._at_work)  # type: ignore[union-attr]
         reply = await server.query("messages.get", messageId=begun["messageId"])
         assert (reply["status"], text_of(reply)) == ("CANCELLED", "before ")
 
@@ -279,7 +279,7 @@ async def test_a_callers_key_goes_to_the_service_and_nowhere_else(
         serving(database_uri) as server,
         AsyncMongoClient[dict[str, Any]](database_uri) as client,
     ):
-        claude = server.app._services.runtime._claude  # type: ignore[union-attr]
+        claude = server.app._services.actions.claude  # type: ignore[union-attr]
         claude._callers_base_url = server.standin.base_url
         reply = await ask(server, apiKeys={"anthropic": secret})
         assert reply["status"] == "COMPLETED"
