@@ -2,7 +2,8 @@
 
 A reply is told in this order::
 
-    ReplyBegun  Usage  ( PartBegun  (TextDelta | ReasoningDelta | ToolInputDelta)*  PartEnded )*
+    Retrying*  ReplyBegun  Usage
+    ( PartBegun  (TextDelta | ReasoningDelta | ToolInputDelta)*  PartEnded )*
     Usage  Ended
 
 Every event of a part carries the part's `index`; parts begin in ascending order. A reply that
@@ -23,6 +24,7 @@ __all__ = [
     "PartKind",
     "ReasoningDelta",
     "ReplyBegun",
+    "Retrying",
     "TextDelta",
     "ToolInputDelta",
     "Usage",
@@ -34,6 +36,17 @@ Block: TypeAlias = Mapping[str, Any]
 PartKind: TypeAlias = Literal["text", "reasoning", "tool-call", "other"]
 """What a part is to a reader. ``other`` is everything we do not show (redacted thinking, a block
 type newer than this code): it has no deltas, and its block is carried verbatim all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The request was turned away before the reply began, and is made again after a pause."""
+
+    attempt: int
+    """How many times it was made so far."""
+    delay_ms: float
+    code: str
+    """Of the error with which it was turned away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +151,13 @@ class Ended:
 
 
 Event: TypeAlias = (
-    ReplyBegun | Usage | PartBegun | TextDelta | ReasoningDelta | ToolInputDelta | PartEnded | Ended
+    Retrying
+    | ReplyBegun
+    | Usage
+    | PartBegun
+    | TextDelta
+    | ReasoningDelta
+    | ToolInputDelta
+    | PartEnded
+    | Ended
 )

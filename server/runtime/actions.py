@@ -251,7 +251,7 @@ class _Call:
         who = caller.key if function.wants_caller else ""
         name = f"{function.__module__}.{function.__name__}"
         key = (name, encode(to_json(arguments)), who, "followed")
-        return follow(self._actions.registry, key, name, run)
+        return follow(self._actions.registry, key, name, run, self.ctx.time)
 
     def start(self, function: Function[..., Any], arguments: Mapping[str, Any]) -> None:
         """Start an action."""

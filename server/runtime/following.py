@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from schemas.wire.position import Time
 from server.live.live_query import LiveQuery, QueryKey, RunQuery
 from server.live.registry import Registry
 
@@ -22,12 +23,19 @@ class _Follower:
 
 
 async def follow(
-    registry: Registry, key: QueryKey, name: str, run: RunQuery
+    registry: Registry, key: QueryKey, name: str, run: RunQuery, since: Time
 ) -> AsyncGenerator[Any, None]:
     """The values of a query, as clients see them: the present one, then each that differs.
 
     A reader that is slow gets the newest; values in between are skipped. Wrap it in
     `contextlib.aclosing`, so that leaving lets go of the live query at once.
+
+    Args:
+        registry: Where live queries live.
+        key: Under which the query is shared.
+        name: Its name, for diagnostics.
+        run: Runs it.
+        since: No value is given that was true only before.
 
     Raises:
         HeadwaterError: The query's own error.
@@ -35,12 +43,15 @@ async def follow(
     follower = _Follower()
     query = registry.subscribe(key, name, run, follower)
     try:
+        while not await registry.reached(since):
+            pass  # it waits by itself; the feed may be looking for its MongoDB
         seen: tuple[int, int] | None = None
         while True:
             follower.news.clear()
-            if query.ready and query.error is not None:
+            is_old = seen is None and query.through is not None and query.through < since
+            if query.ready and not is_old and query.error is not None:
                 raise query.error
-            if query.ready and (query.losses, query.log.end) != seen:
+            if query.ready and not is_old and (query.losses, query.log.end) != seen:
                 seen = (query.losses, query.log.end)
                 yield query.value()
             else:

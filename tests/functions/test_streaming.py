@@ -70,8 +70,8 @@ async def test_the_earlier_conversation_goes_along(database_uri: str) -> None:
             standin.script.add(Reply([Text([f"answer {number}"])]))
             await ask(server, f"question {number}", task=task, systemPrompt="Be brief.")
         body = standin.requests[-1].body
-        assert body["system"] == "Be brief."
-        said = [(turn["role"], turn["content"]) for turn in body["messages"]]
+        assert body["system"][0]["text"] == "Be brief."
+        said = [(turn["role"], turn["content"][0]["text"]) for turn in body["messages"]]
         assert said == [
             ("user", "question 0"),
             ("assistant", "answer 0"),
