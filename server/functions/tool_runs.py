@@ -103,7 +103,9 @@ class ToolRuns:
 
     async def _outcome(self, call: AgentTool) -> dict[str, Any]:
         name = call.tool_name
-        timeout = self._ctx.tools[name].timeout if name in self._ctx.tools else WAIT_SECONDS
+        if name not in self._ctx.tools:
+            return failed("unknown_tool", f"This server has no tool {name!r} any more.")
+        timeout = self._ctx.tools[name].timeout
         try:
             async with asyncio.timeout(timeout):
                 result = await self._ctx.run_tool(
@@ -112,8 +114,6 @@ class ToolRuns:
                 )  # fmt: skip
         except TimeoutError:
             return failed("timed_out", f"{name} took longer than {timeout:g} s.")
-        except KeyError:
-            return failed("unknown_tool", f"This server has no tool {name!r} any more.")
         except HeadwaterError as error:
             return failed("failed" if error.code == "internal" else error.code, error.message)
         size = len(pydantic_core.to_json(result))

@@ -263,8 +263,8 @@ class _Call:
         """Run a tool; what it returned, as JSON."""
         name = function.__name__
         parsed = function.parse(arguments, name)
-        value = await read(await function.invoke(ctx, parsed, self._caller))
-        return to_json(value)
+        with explained(name):
+            return to_json(await read(await function.invoke(ctx, parsed, self._caller)))
 
     def tally(self, name: str, amount: int) -> None:
         """Add to a counter of ``/metrics``."""

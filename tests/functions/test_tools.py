@@ -1,0 +1,234 @@
+"""``streaming.streamChatWithTools``: calls are shown, run, allowed, answered, and go back."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from server.functions import agent_loop
+from server.llm.standin import Reply, StandinServer, Text, Thinking, ToolUse
+from tests.functions import workshop
+from tests.functions.chat import (
+    EXTERNAL,
+    at_rest,
+    begin,
+    ended,
+    kinds,
+    new_task,
+    talking,
+    text_of,
+    watching,
+)
+
+DONE = Reply([Text(["All ", "done."])])
+
+
+async def test_tools_run_at_once_and_their_results_go_back(database_uri: str) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(
+            Reply(
+                [
+                    Thinking(["Two sums."]),
+                    Text(["Let me add."]),
+                    ToolUse("add", {"left": 1, "right": 2}, id="toolu_a"),
+                    ToolUse("add", {"left": 3, "right": 4}, id="toolu_b"),
+                ]
+            ),
+            DONE,
+        )
+        task = await new_task(server)
+        reply = await ended(server, await begin(server, task, tools=["add"]))
+        assert reply["status"] == "COMPLETED", reply
+        assert kinds(reply)[:4] == ["reasoning", "text", "tool-call", "tool-call"]
+        assert sorted(kinds(reply)[4:6]) == ["tool-result", "tool-result"]
+        assert kinds(reply)[6:] == ["text"]
+        first, second = reply["parts"][2:4]
+        assert first["args"] == json.loads(first["argsText"]) == {"left": 1, "right": 2}
+        assert second["toolCallId"] == "toolu_b"
+        results = {part["toolCallId"]: part["result"] for part in reply["parts"][4:6]}
+        assert results == {"toolu_a": 3, "toolu_b": 7}
+        assert sorted(workshop.effects) == ["add 1 2", "add 3 4"]
+        sent = standin.requests[-1].body["messages"][-1]["content"]
+        assert [(one["tool_use_id"], one["content"]) for one in sent] == [
+            ("toolu_a", "3"),
+            ("toolu_b", "7"),
+        ]
+        calls = await server.query("toolCallTracking.byMessage", messageId=reply["_id"])
+        assert [(one["status"], one["result"]) for one in calls] == [
+            ("COMPLETED", 3),
+            ("COMPLETED", 7),
+        ]
+        assert all(one["completedAt"] >= one["startedAt"] for one in calls)
+        assert len(reply["requestIds"]) == 2
+        assert reply["usage"]["final"] is True
+
+
+async def test_arguments_grow_and_the_document_comes_when_they_are_complete(
+    database_uri: str,
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        pieces = ['{"path"', ': "a', '.py"}']
+        standin.script.add(
+            Reply([ToolUse("read_file", {"path": "a.py"}, deltas=pieces)], delta_interval_ms=80),
+            DONE,
+        )
+        task = await new_task(server)
+        message = await begin(server, task, tools=[EXTERNAL])
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: kinds(f.values["m"]) == ["tool-call"])
+            assert "args" not in follower.values["m"]["parts"][0]
+            assert follower.values["t"] == []
+            await follower.until(lambda f: len(f.values["t"]) == 1)
+            (call,) = follower.values["t"]
+            assert (call["status"], call["args"]) == ("PENDING", {"path": "a.py"})
+            (waiting,) = await server.query("toolCallTracking.pending", taskId=task)
+            await server.mutation("toolCallTracking.claim", id=waiting["_id"], executor="e1")
+            taken = await server.http.post(
+                "/api/mutation/toolCallTracking.claim",
+                json={"id": waiting["_id"], "executor": "e2"},
+            )
+            assert taken.status_code == 409
+            assert await server.query("toolCallTracking.pending") == []
+            await server.mutation(
+                "toolCallTracking.updateResult",
+                toolCallId=call["toolCallId"],
+                status="COMPLETED",
+                result={"text": "print()"},
+            )
+            await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+            assert kinds(follower.values["m"]) == ["tool-call", "tool-result", "text"]
+
+
+@pytest.mark.parametrize(
+    ("use", "code"),
+    [
+        (ToolUse("hold", {}), "timed_out"),
+        (ToolUse("refuse", {}), "conflict"),
+        (ToolUse("crash", {}), "failed"),
+        (ToolUse("add", {"left": "x"}), "invalid_arguments"),
+        (ToolUse("never_heard_of", {}), "unknown_tool"),
+    ],
+)
+async def test_a_call_that_fails_says_so_to_claude_and_the_reply_goes_on(
+    database_uri: str, caplog: pytest.LogCaptureFixture, use: ToolUse, code: str
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([use]), DONE)
+        task = await new_task(server)
+        tools = ["hold", "refuse", "crash", "add"]
+        reply = await ended(server, await begin(server, task, tools=tools))
+        assert (reply["status"], text_of(reply)) == ("COMPLETED", "All done.")
+        (call,) = await server.query("toolCallTracking.byMessage", messageId=reply["_id"])
+        assert (call["status"], call["error"]["code"]) == ("FAILED", code)
+        (result,) = standin.requests[-1].body["messages"][-1]["content"]
+        assert result["is_error"] is True
+        assert "sk-ant" not in json.dumps([call, reply, standin.requests[-1].body])
+
+
+async def test_a_call_that_needs_leave_waits_for_it(database_uri: str) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        uses = [ToolUse("launch", {"what": w}, id=f"toolu_{w}") for w in ("kite", "rocket")]
+        standin.script.add(Reply(uses), DONE)
+        task = await new_task(server)
+        message = await begin(server, task, tools=["launch"])
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: len(f.values["t"]) == 2)
+            assert {one["approval"] for one in follower.values["t"]} == {"required"}
+            assert workshop.effects == []
+            await server.mutation("toolCallTracking.approve", toolCallId="toolu_kite")
+            await server.mutation(
+                "toolCallTracking.deny", toolCallId="toolu_rocket", reason="too loud"
+            )
+            await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+        assert workshop.effects == ["launch kite"]
+        kite, rocket = standin.requests[-1].body["messages"][-1]["content"]
+        assert kite["content"] == "kite is up"
+        assert "too loud" in rocket["content"]
+        again = await server.http.post(
+            "/api/mutation/toolCallTracking.approve", json={"toolCallId": "toolu_rocket"}
+        )
+        assert again.status_code == 409
+
+
+async def test_a_loop_ends_at_its_maximum_of_steps(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_loop, "STEPS_MAX", 3)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(*[Reply([ToolUse("add", {"left": n, "right": n})]) for n in range(9)])
+        task = await new_task(server)
+        reply = await ended(server, await begin(server, task, tools=["add"]))
+        assert (reply["status"], reply["finishReason"]) == ("COMPLETED", "max_steps")
+        assert workshop.effects == ["add 0 0", "add 1 1"]
+        standin.script.clear()
+        standin.script.add(DONE)
+        reply = await ended(server, await begin(server, task, "And now?"))
+        assert text_of(reply) == "All done.", "the strict stand-in accepts the transcript"
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [],
+        [{"name": "no such tool!", "parameters": {"type": "object"}}],
+        [{"name": "unknown_here"}],
+        [{"name": "x", "parameters": {"type": "string"}}],
+        [EXTERNAL, EXTERNAL],
+    ],
+)
+async def test_tools_that_cannot_be_offered_are_refused_before_anything_is_written(
+    database_uri: str, tools: list[Any]
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        task = await new_task(server)
+        response = await server.http.post(
+            "/api/action/streaming.streamChatWithTools",
+            json={"taskId": task, "prompt": "x", "tools": tools},
+        )
+        assert response.status_code == 422, response.text
+        assert await server.query("messages.byTask", taskId=task) == []
+
+
+async def test_pausing_for_the_service_goes_on_with_the_content_unchanged(
+    database_uri: str,
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([Text(["First half,"])], stop_reason="pause_turn"), DONE)
+        task = await new_task(server)
+        reply = await ended(server, await begin(server, task))
+        assert (reply["status"], text_of(reply)) == ("COMPLETED", "First half,All done.")
+        sent = standin.requests[-1].body["messages"]
+        assert (sent[-1]["role"], sent[-1]["content"][0]["text"]) == ("assistant", "First half,")
+
+
+async def test_cancelling_ends_the_calls_and_the_tools(database_uri: str) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([ToolUse("hold_long", {}), ToolUse("read_file", {"path": "x"})]))
+        task = await new_task(server)
+        message = await begin(server, task, tools=["hold_long", EXTERNAL])
+        async with watching(server, message) as follower:
+            await follower.until(
+                lambda f: sorted(one["status"] for one in f.values["t"]) == ["PENDING", "RUNNING"]
+            )
+            assert await server.action("streaming.cancelStream", messageId=message)
+            await follower.until(lambda f: f.values["m"]["status"] == "CANCELLED")
+            await follower.until(lambda f: {one["status"] for one in f.values["t"]} == {"FAILED"})
+            assert {one["error"]["code"] for one in follower.values["t"]} == {"cancelled"}
+        async with asyncio.timeout(5):
+            await at_rest(server)
+        late = await server.http.post(
+            "/api/mutation/toolCallTracking.updateResult",
+            json={"toolCallId": follower.values["t"][1]["toolCallId"], "status": "COMPLETED"},
+        )
+        assert late.status_code == 409
+        standin.script.add(DONE)
+        assert text_of(await ended(server, await begin(server, task, "Go on"))) == "All done."
