@@ -211,7 +211,8 @@ def _field_of(table: type[Document], name: str, value: Any) -> Any:
 @cache
 def _adapter(table: type[Document], name: str) -> TypeAdapter[Any]:
     info = table.model_fields[name]
-    return TypeAdapter(Annotated[info.annotation, None, *info.metadata])
+    annotated: Any = Annotated[info.annotation, None, *info.metadata]  # pyright: ignore[reportInvalidTypeForm]
+    return TypeAdapter(annotated)
 
 
 def thaw(value: Any) -> Any:
