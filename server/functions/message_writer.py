@@ -113,6 +113,7 @@ class MessageWriter:
         self._ctx = ctx
         self._id = message.id
         self.attempt = message.attempts
+        self._asked_by = message.asked_by
         self._fence = fence(message.id, message.attempts)
         self._first_part = len(message.parts)
         self._is_resumed = message.attempts > 1 and bool(message.parts)
@@ -360,7 +361,7 @@ class MessageWriter:
         self._parts = []
         self._chars = 0
         await self._record(
-            [Entry("retracted", "[]", self._id)],
+            [Entry("retracted", "[]", one) for one in (self._asked_by, self._id) if one],
             status="FAILED", finish_reason="refusal", error=REFUSED, parts=[], end="cancelled",
             unset=("step",),
         )  # fmt: skip

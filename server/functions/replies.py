@@ -334,7 +334,8 @@ async def record(
         end: With what code the calls that have not ended fail; None leaves them alone.
         hand_over: The server's calls wait for whoever resumes the reply.
     """
-    ids = [f"{message_id}-{attempt}-{details['step']}-{entry.kind}" for entry in entries]
+    name = f"{message_id}-{attempt}-{details['step']}"
+    ids = [f"{name}-{entry.kind}-{place}" for place, entry in enumerate(entries)]
     if known := await transcripts.written(ctx, ids):
         return known  # an attempt whose outcome was not known has written them
     if not await ctx.update_one(ChatMessage, fence(message_id, attempt), update):
