@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
 
-.PHONY: setup serve test check bench bench-peers fuzz seed format clean
+.PHONY: setup serve test test-live check bench bench-peers fuzz seed format clean
 
 setup: $(TESTS)
 
@@ -24,6 +24,10 @@ serve: $(RUNS)
 
 test: setup
 	$(BIN)/python -m pytest
+
+test-live: setup
+	@test -n "$$ANTHROPIC_API_KEY" || echo '*** NOTHING WAS RUN: `make test-live` asks the real Claude, and ANTHROPIC_API_KEY is not set. ***' >&2
+	@test -z "$$ANTHROPIC_API_KEY" || HEADWATER_LIVE=1 $(BIN)/python -m pytest -m live
 
 check: setup
 	$(BIN)/ruff format --check .

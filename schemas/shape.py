@@ -120,7 +120,35 @@ def _annotation_shape(annotation: Any) -> Shape:
         return _value_shape(get_args(annotation))
     if isinstance(annotation, type):
         return _class_shape(annotation)
+    return _as_stored(annotation)
+
+
+def _as_stored(annotation: Any) -> AnyShape:
+    """Anything: it is shown as it is stored, and so nothing in it may be internal."""
+    if _hides(annotation):
+        raise TypeError(
+            f"{annotation} is shown as it is stored, but holds fields that are Internal. Make the "
+            "field itself Internal, or use a list of models, or models told apart by a Literal."
+        )
     return ANY
+
+
+def _hides(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _shape_hides(shape_of(annotation))
+    return any(map(_hides, get_args(annotation)))
+
+
+def _shape_hides(shape: Shape) -> bool:
+    match shape:
+        case ObjectShape():
+            return bool(shape.internal) or any(map(_shape_hides, shape.fields.values()))
+        case ListShape():
+            return _shape_hides(shape.item)
+        case UnionShape():
+            return any(map(_shape_hides, shape.variants.values()))
+        case _:
+            return False
 
 
 def _class_shape(annotation: type) -> Shape:
@@ -144,7 +172,7 @@ def _union_shape(members: list[Any]) -> Shape:
     """Models told apart by a field of literals; any other union is shown as stored."""
     models = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]
     if len(models) != len(members):
-        return ANY
+        return _as_stored(Union[tuple(members)])  # noqa: UP007  # of what is known only now
     for name, info in models[0].model_fields.items():
         variants: dict[str, ObjectShape] = {}
         for model in models:
@@ -154,4 +182,4 @@ def _union_shape(members: list[Any]) -> Shape:
             variants |= {str(value): shape_of(model) for value in get_args(other.annotation)}
         else:
             return UnionShape(info.serialization_alias or info.alias or name, variants)
-    return ANY
+    return _as_stored(Union[tuple(members)])  # noqa: UP007  # as above

@@ -183,6 +183,7 @@ class Headwater:
             runtime=runtime,
             actions=actions,
             registry=registry,
+            ticker=ticker,
             hub=hub,
             feed=feed,
             reads=reads,

@@ -4,9 +4,14 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from server.core.errors import StartupError
 
 __all__ = ["Settings"]
+
+OPERATOR_TOKEN_LENGTH_MIN = 16
+"""A shorter one could be guessed."""
 
 
 def _read(name: str) -> str | None:
@@ -32,6 +37,18 @@ def _origins() -> frozenset[str]:
                 "https://app.example.com, with commas between several."
             )
     return origins
+
+
+def _operator_token() -> SecretStr | None:
+    text = _read("HEADWATER_OPERATOR_TOKEN")
+    if text is None:
+        return None
+    if len(text) < OPERATOR_TOKEN_LENGTH_MIN or not text.isascii() or len(text.split()) > 1:
+        raise StartupError(
+            f"HEADWATER_OPERATOR_TOKEN cannot be used; write at least {OPERATOR_TOKEN_LENGTH_MIN} "
+            "ASCII characters without spaces, such as `openssl rand -hex 32` gives."
+        )
+    return SecretStr(text)
 
 
 def _standin() -> bool | None:
@@ -72,6 +89,8 @@ class Settings:
     allowed_origins: frozenset[str] = field(default_factory=_origins)
     """``HEADWATER_ALLOWED_ORIGINS``: comma-separated origins, beside our own, whose pages may
     call."""
+    operator_token: SecretStr | None = field(default_factory=_operator_token)
+    """``HEADWATER_OPERATOR_TOKEN``: who shows it may see what the server's live queries do."""
     anthropic_api_key: str | None = field(
         default_factory=lambda: _read("ANTHROPIC_API_KEY"), repr=False
     )

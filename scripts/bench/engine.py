@@ -6,7 +6,6 @@ that runs the engine is the engine's alone: what else the machine does is not in
 """
 
 import asyncio
-import resource
 import time
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -33,7 +32,7 @@ from server.store.reads import Reads
 from server.sync.hub import Hub
 from server.sync.stream import Subscribed, SyncStream
 
-__all__ = ["Cost", "Engine", "Item", "Items", "Write", "engine", "item", "rss_peak_bytes"]
+__all__ = ["Cost", "Engine", "Item", "Items", "Write", "engine", "item"]
 
 SETTLE_SECONDS_MAX = 60.0
 
@@ -83,8 +82,6 @@ class _Meter:
         gate: While it is cleared, nothing is taken in.
         cpu_seconds: Taken by live queries and streams.
         steps: Taken in.
-        advanced: Called after each batch.
-        on_step: Called after each step.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -93,7 +90,6 @@ class _Meter:
         self.gate.set()
         self.cpu_seconds = 0.0
         self.steps = 0
-        self.on_step: Callable[[], None] = lambda: None
 
     async def prepare(self, step: Step) -> None:
         await self.gate.wait()
@@ -106,7 +102,6 @@ class _Meter:
         self._registry.apply(step)
         self.cpu_seconds += time.thread_time() - begun
         self.steps += bool(step.groups)
-        self.on_step()
 
     def advanced(self) -> None:
         begun = time.thread_time()
@@ -129,7 +124,6 @@ class Engine:
         meter: What they take.
         frames: How many frames were made.
         bytes: How many bytes those had.
-        moved_at: The monotonic clock at each frame that told a change, in seconds.
     """
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]], feed: Feed, items: Items) -> None:
@@ -143,7 +137,6 @@ class Engine:
         self.meter = _Meter(self.registry)
         self.frames = 0
         self.bytes = 0
-        self.moved_at: list[float] = []
         self._items = items
         self._reached = asyncio.Event()
         self._wanted = 0
@@ -164,17 +157,17 @@ class Engine:
         stream.add(Subscribed(f"q{key}", query, None))
         return query
 
-    def stream(self) -> SyncStream:
-        """A new stream, whose frames are counted and thrown away."""
+    def stream(self, on_frame: Callable[[bytes], None] = lambda _: None) -> SyncStream:
+        """A new stream, whose frames are counted, shown to `on_frame`, and thrown away."""
         stream = SyncStream(self.registry, "bench", self.hub, None, False)
 
         def push() -> None:
             transition = stream.next()
             if transition is not None:
+                frame = self.hub.frames.frame(transition)
                 self.frames += 1
-                self.bytes += len(self.hub.frames.frame(transition))
-                if transition.changes:
-                    self.moved_at.append(time.monotonic())
+                self.bytes += len(frame)
+                on_frame(frame)
 
         self.hub.open(stream, push, lambda: None)
         return stream
@@ -188,6 +181,8 @@ class Engine:
         async with asyncio.timeout(SETTLE_SECONDS_MAX):
             while any(not q.ready or q.stale_from is not None for q in self.registry.queries):  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
+        failed = [q.error for q in self.registry.queries if q.error is not None]
+        assert not failed, failed[0]
 
     async def fill(self, documents: list[dict[str, Any]]) -> None:
         """Insert documents, and wait until the feed has passed them."""
@@ -195,18 +190,18 @@ class Engine:
         await self.database[Item.collection].insert_many(documents)
         await self.reached()
 
-    async def carry(self, writes: Sequence[Write], changes: int | None = None) -> Cost:
+    async def carry(self, writes: Sequence[Write], rate: float = 0) -> Cost:
         """Make `writes`, one after another, and wait until all has been taken in.
 
         Args:
-            writes: What is done.
-            changes: How many changes that makes, if not one for each.
+            writes: What is done; each is one change.
+            rate: How many a second; 0 makes each when the one before is acknowledged.
         """
-        count = len(writes) if changes is None else changes
+        count = len(writes)
         self.expect(count)
         cpu, inside, steps = time.thread_time(), self.meter.cpu_seconds, self.meter.steps
         begun = time.monotonic()
-        await asyncio.to_thread(self._write, writes)
+        await asyncio.to_thread(self._write, writes, rate)
         await self.reached()
         seconds = time.monotonic() - begun
         cpu = time.thread_time() - cpu
@@ -235,8 +230,11 @@ class Engine:
         if self.feed.events_seen >= self._wanted:
             self._reached.set()
 
-    def _write(self, writes: Iterable[Write]) -> None:
-        for write in writes:
+    def _write(self, writes: Iterable[Write], rate: float) -> None:
+        started = time.monotonic()
+        for number, write in enumerate(writes):
+            if rate:
+                time.sleep(max(0.0, started + number / rate - time.monotonic()))
             write(self._items)
 
 
@@ -261,8 +259,3 @@ async def engine(uri: str) -> AsyncGenerator[Engine]:
         writer.close()
         await feed_client.close()
         await client.close()
-
-
-def rss_peak_bytes() -> int:
-    """The most that this process has ever held in memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -21,13 +21,19 @@ class Report:
 
     def tell(self, label: str, value: float, said: str) -> None:
         """A measured value that has no target; `said` gives the facts."""
-        print(f"  {label:<50} {_shown(value)} {'':>19}  {said}", flush=True)
+        print(f"  {label:<66} {_shown(value)} {'':>19}  {said}", flush=True)
 
     def judge(self, label: str, value: float, target: float, said: str) -> None:
         """The same beside its target, the most that the value may be."""
-        good = value <= target
-        beside = f"≤ {_shown(target)} {'PASS' if good else 'OVER'}"
-        print(f"  {label:<50} {_shown(value)}  {beside:<18}  {said}", flush=True)
+        self._judged(label, value, f"≤ {_shown(target)}", value <= target, said)
+
+    def judge_least(self, label: str, value: float, target: float, said: str) -> None:
+        """The same beside the least that the value may be."""
+        self._judged(label, value, f"≥ {_shown(target)}", value >= target, said)
+
+    def _judged(self, label: str, value: float, target: str, good: bool, said: str) -> None:
+        beside = f"{target} {'PASS' if good else 'MISS'}"
+        print(f"  {label:<66} {_shown(value)}  {beside:<18}  {said}", flush=True)
         if not good:
             self.missed.append(label)
 
@@ -35,7 +41,7 @@ class Report:
         """The verdict."""
         print()
         if self.missed:
-            print(f"OVER TARGET: {'; '.join(self.missed)}.", flush=True)
+            print(f"TARGETS MISSED: {'; '.join(self.missed)}.", flush=True)
         else:
             print("Every target was met.", flush=True)
 

@@ -1,7 +1,7 @@
 """What the measurements share: the database, the writer, the report, how much to measure."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,15 @@ class Sizes:
         fan_out_seconds: Load of one contender in one round.
         idle: Subscribers who get nothing.
         changes: Of one kind, in one turn of one engine.
+        single_changes: The same, where each waits for the one before to be told.
+        queries: Live queries of one table: few, many, and many whose filters are ranges.
+        maintained: Documents of a find, with how many times cheaper maintaining it must be.
+        burst: Updates of one burst.
+        bursts: Of each kind.
+        window: Documents of a find, few and many.
+        document_kilobytes: A large document.
+        streams: Of one query, few and many.
+        slow_seconds: How long a slow function is touched.
     """
 
     rounds: int = 4
@@ -35,13 +44,38 @@ class Sizes:
     fan_out_seconds: float = 3.0
     idle: int = 1_000
     changes: int = 150
+    single_changes: int = 20
+    queries: tuple[int, int, int] = (100, 10_000, 1_000)
+    maintained: dict[int, float] = field(default_factory=lambda: {200: 20, 2_000: 100})
+    burst: int = 10_000
+    bursts: int = 3
+    window: tuple[int, int] = (50, 5_000)
+    document_kilobytes: int = 1_000
+    streams: tuple[int, int] = (100, 10_000)
+    slow_seconds: float = 5.0
 
     @classmethod
     def quick(cls) -> "Sizes":
         """A sample: shows whether anything is far off."""
         return cls(
-            rounds=2, latency_writes=40, deltas=400, fan_out_seconds=1.5, idle=200, changes=60
+            rounds=2,
+            latency_writes=40,
+            deltas=400,
+            fan_out_seconds=1.5,
+            idle=200,
+            changes=60,
+            single_changes=8,
+            slow_seconds=3,
         )
+
+    @classmethod
+    def miniature(cls) -> "Sizes":
+        """Shows whether the bench itself works; says nothing of the server."""
+        return cls(
+            rounds=1, changes=6, single_changes=3, queries=(3, 6, 4), maintained={4: 0, 8: 0},
+            burst=40, bursts=1, window=(5, 10), document_kilobytes=8, streams=(3, 12),
+            slow_seconds=0.5,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import Any
 import uvloop
 
 from scripts.bench.processes import running, said
+from server.core.garbage import collect_less_garbage
 
 __all__ = ["Prepare", "Turn", "Turns", "main", "taking_turns"]
 
@@ -55,6 +56,7 @@ async def taking_turns(
 async def _run(module: str, uri: str, arguments: str) -> None:
     prepare: Prepare = importlib.import_module(module).prepare
     async with prepare(uri, json.loads(arguments)) as take_turn:
+        collect_less_garbage()  # as `headwater serve` does
         print("READY", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps(await take_turn(json.loads(line))), flush=True)

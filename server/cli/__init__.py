@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from server.cli.queries import queries
 from server.cli.serve import serve
 from server.cli.standin import standin
 from server.core.errors import StartupError
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(queries)
 app.command()(standin)
 
 

@@ -1,7 +1,6 @@
 """``headwater serve``: the server, on the embedded MongoDB unless told otherwise."""
 
 import asyncio
-import gc
 import importlib
 import importlib.util
 import os
@@ -19,6 +18,7 @@ from rich.markup import escape
 
 from server.app import Headwater, create_app
 from server.core.errors import StartupError
+from server.core.garbage import collect_less_garbage
 from server.store.redact import shown_hosts
 
 __all__ = ["listening_socket", "load_app", "serve"]
@@ -29,8 +29,6 @@ USER_TIMEOUT_MS = 30_000
 """A connection whose peer takes nothing for this long is closed by the kernel."""
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
-GC_ALLOCATIONS = 10_000
-"""Objects made, beyond those let go, before Python looks for cycles among the youngest."""
 GRACE_SECONDS = 2
 """How long requests may go on after the server was told to stop."""
 
@@ -84,21 +82,10 @@ async def _run(application: Headwater) -> None:
     server = _Server(config, application)
     with server.capture_signals():
         async with application.lifespan():
-            _collect_less_garbage()
+            collect_less_garbage()
             if not server.should_exit:
                 _greet(application, listener)
                 await server.serve([listener])
-
-
-def _collect_less_garbage() -> None:
-    """Leave what has been started alone, and look for cycles less often.
-
-    A burst of change events makes many short-lived values and hardly a cycle; at Python's own
-    threshold looking for cycles takes a third of the time that it takes to take the burst in.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS)
 
 
 class _Server(uvicorn.Server):

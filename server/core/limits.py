@@ -41,8 +41,14 @@ FEED_REFUSALS_MAX: Final = 5
 """Errors of MongoDB's own, one after another. At the last, history counts as lost."""
 FEED_CLOSE_SECONDS_MAX: Final = 1.0
 """How long giving back a cursor may take. Past it, MongoDB lets go of it by itself."""
+FEED_BATCH_EVENTS_MAX: Final = 1_024
+"""Events asked for at a time. While they are taken in MongoDB gets the next ready, so that a burst
+costs the longer of the two and not both."""
+FEED_AHEAD_SECONDS: Final = 0.002
+"""How long the request for the next batch has to be sent, before a full one is taken in."""
 FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
-"""A batch past this may have cut a transaction in two: its last group waits for more."""
+"""A batch past this may have cut a transaction in two, and one with as many events as it may have
+whatever has one cluster time: its last group waits for more."""
 STEP_EVENTS_MAX: Final = 512
 """Events taken in at one go, before others get a turn. A transaction is never divided."""
 RING_EVENTS_MAX: Final = 50_000
@@ -71,6 +77,8 @@ RESULT_DOCUMENTS_MAX: Final = 10_000
 """Documents of one find. More: the query's error is 413."""
 LOG_ENTRIES_MAX: Final = 4_096
 """A live query's log of patches, counted."""
+DIAGNOSIS_ROWS_MAX: Final = 1_000
+"""Live queries that an operator is told of at once, those that cost most; the rest are counted."""
 TICK_SECONDS_MIN: Final = 0.1
 TICK_SECONDS_MAX: Final = 1.0
 """Between two looks at what leaves a sliding window of time next. Nothing is read for it."""
@@ -84,7 +92,8 @@ REGEX_BYTES_MAX: Final = 1 << 20
 
 # --- sync streams -----------------------------------------------------------------------------
 GRACE_SECONDS: Final = 0.020
-"""How long a query that is being run again holds its stream."""
+"""How long a query that is being run again holds its stream; one whose last run took longer than
+this does not hold it at all."""
 FIRST_GRACE_SECONDS: Final = 0.250
 """The same for the first transition of a stream, whose queries may have to be read."""
 STRICT_SECONDS_MAX: Final = 15.0

@@ -55,12 +55,16 @@ class Batch:
     Attributes:
         events: With their cluster times, in order.
         through: Everything up to here has been seen.
-        may_be_cut: Whether the last transaction may go on in the next batch.
+        may_be_cut: Whether the last cluster time may go on in the next batch.
+        full: Whether it has as many changes as a batch may have.
+        latest: How far MongoDB itself was when it answered; None where it did not say.
     """
 
     events: list[tuple[Time, ChangeEvent]]
     through: Time
     may_be_cut: bool
+    full: bool
+    latest: Time | None = None
 
 
 class ChangeStream:
@@ -81,6 +85,7 @@ class ChangeStream:
         self._client: AsyncMongoClient[dict[str, Any]] = database.client
         self._session: AsyncClientSession | None = None
         self._cursor_id = 0
+        self._ahead: asyncio.Task[dict[str, Any]] | None = None
         self._resume_token: Mapping[str, Any] | None = None
         self._patience = limits.FEED_PATIENCE_SECONDS_MIN
         self._refusals = 0
@@ -104,22 +109,38 @@ class ChangeStream:
         reply = await self._command(
             {"aggregate": 1, "pipeline": pipeline, "cursor": {"batchSize": 0}}
         )
-        return self._batch(reply["cursor"], "firstBatch", reply.get("operationTime"))
+        return self._batch(reply, "firstBatch")
 
     async def next(self) -> Batch:
-        """The next batch; an empty one when `FEED_AWAIT_MS` passed without a change."""
+        """The next batch; an empty one when `FEED_AWAIT_MS` passed without a change.
+
+        After a full batch there is more: MongoDB gets it ready while the full one is taken in.
+        """
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            reply = await ahead
+        else:
+            reply = await self._more()
+        self._patience = limits.FEED_PATIENCE_SECONDS_MIN
+        self._refusals = 0
+        batch = self._batch(reply, "nextBatch")
+        if batch.full and self._cursor_id != 0:
+            self._ahead = asyncio.create_task(self._more(), name="feed, the next batch")
+            # Taking a batch in hardly lets go of the loop; the request is to be sent before.
+            await asyncio.wait([self._ahead], timeout=limits.FEED_AHEAD_SECONDS)
+        return batch
+
+    async def _more(self) -> dict[str, Any]:
         if self._cursor_id == 0:
             raise HistoryLost("MongoDB closed the change stream")
-        reply = await self._command(
+        return await self._command(
             {
                 "getMore": self._cursor_id,
                 "collection": "$cmd.aggregate",
+                "batchSize": limits.FEED_BATCH_EVENTS_MAX,
                 "maxTimeMS": limits.FEED_AWAIT_MS,
             }
         )
-        self._patience = limits.FEED_PATIENCE_SECONDS_MIN
-        self._refusals = 0
-        return self._batch(reply["cursor"], "nextBatch", None)
 
     def forget(self) -> None:
         """Begin anew at the next `open`, with no claim on what happened before."""
@@ -128,6 +149,7 @@ class ChangeStream:
 
     async def close(self) -> None:
         """Give the cursor back, as far as that can be done soon; harmless when there is none."""
+        await self._forgo_ahead()
         session, self._session = self._session, None
         cursor, self._cursor_id = self._cursor_id, 0
         if session is None:
@@ -139,6 +161,14 @@ class ChangeStream:
                     await self._database.command(command, session=session)
         with contextlib.suppress(PyMongoError):
             await session.end_session()
+
+    async def _forgo_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()  # nobody asks for it any more
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         """Run one command of the stream. Where it fails, its cursor is of no use any more."""
@@ -166,12 +196,17 @@ class ChangeStream:
         self._refusals += 1
         return self._refusals >= limits.FEED_REFUSALS_MAX
 
-    def _batch(self, cursor: dict[str, Any], name: str, opened: Timestamp | None) -> Batch:
+    def _batch(self, reply: dict[str, Any], name: str) -> Batch:
+        cursor: dict[str, Any] = reply["cursor"]
+        latest: Timestamp | None = reply.get("operationTime")
         self._cursor_id = int(cursor["id"])
         documents: list[dict[str, Any]] = cursor[name]
-        may_be_cut = _may_be_cut(documents)
-        if not may_be_cut:  # else a reopened stream must give the half group again
+        full = len(documents) >= limits.FEED_BATCH_EVENTS_MAX
+        may_be_cut = full or _may_be_cut(documents)
+        if not may_be_cut:
             self._resume_token = cursor["postBatchResumeToken"]
+        elif (whole := _whole(documents)) is not None:
+            self._resume_token = whole["_id"]
         events = [
             (_time(document["clusterTime"]), event)
             for document in documents
@@ -181,7 +216,8 @@ class ChangeStream:
         through = _token_time(cursor["postBatchResumeToken"]).before()
         if events:
             through = max(through, events[-1][0])
-        return Batch(events, through, may_be_cut)
+        at = None if latest is None else _time(latest)
+        return Batch(events, through, may_be_cut, full, at)
 
 
 def _time(timestamp: Timestamp) -> Time:
@@ -195,6 +231,12 @@ def _token_time(token: Mapping[str, Any]) -> Time:
     """
     data = str(token["_data"])
     return Time(int(data[2:10], 16), int(data[10:18], 16))
+
+
+def _whole(documents: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The last change before the last time of a batch: a reopened stream gives that time again."""
+    last = documents[-1]["clusterTime"]
+    return next((one for one in reversed(documents) if one["clusterTime"] != last), None)
 
 
 def _may_be_cut(documents: list[dict[str, Any]]) -> bool:

@@ -71,6 +71,7 @@ class Feed:
         self._open = False
         self._heard_at = time.monotonic()
         self._silent_since: float | None = None
+        self._latest: Time | None = None
         self.position = Time(0, 0)
         self.events_seen = 0
         self.interruptions = 0
@@ -83,6 +84,16 @@ class Feed:
         return (
             self._open and self._silent_since is None and silence < limits.FEED_SILENCE_SECONDS_MAX
         )
+
+    @property
+    def lag_seconds(self) -> float:
+        """How far it is behind MongoDB, in seconds.
+
+        To the second by the cluster's own clock; more where MongoDB has not been heard of for
+        longer, or what it said is still being taken in.
+        """
+        behind = 0 if self._latest is None else self._latest.seconds - self.position.seconds
+        return max(float(behind), time.monotonic() - self._heard_at)
 
     async def open(self) -> None:
         """Open the change stream for the first time; the position is known afterwards."""
@@ -156,6 +167,7 @@ class Feed:
 
     async def _take(self, batch: Batch, listener: Listener) -> None:
         """Take a batch in, step by step."""
+        self._latest = batch.latest if batch.events else None  # with none, this is all there is
         steps = self._steps(batch)
         for number, step in enumerate(steps):
             if number:

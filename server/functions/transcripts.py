@@ -190,17 +190,17 @@ def continue_entry(entries: Sequence[Entry], message_id: str) -> Entry | None:
     last = Reply(entries, message_id).last
     if last is None or last.role != "assistant" or last.stop_reason == "pause_turn":
         return None
-    if tool_uses(last.blocks):
+    if tool_uses(last.blocks) or not sendable(last.blocks):
         return None
     return Entry.of("continue", [continuation(last.blocks)], message_id)
 
 
-def _written(message: ChatMessage, from_part: int) -> list[Block]:
+def _written(message: ChatMessage, from_part: int) -> list[dict[str, Any]]:
     """The complete blocks among the parts of a cut step, and its text as far as it came.
 
     Thinking without its signature is not complete, and then no later thinking can be known again.
     """
-    blocks: list[Block] = []
+    blocks: list[dict[str, Any]] = []
     thinking = True
     for part in message.parts[from_part:]:
         match part:

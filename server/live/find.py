@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.document import Document
 from server.live.ordering import total_sort
-from server.live.page import PageBounds, page_end
+from server.live.page import PageBounds, page_end, sort_values
 from server.live.text import ChunkText
 from server.live.within import Within
 
@@ -77,7 +77,7 @@ class Spec:
             ordered = [(path, -direction) for path, direction in ordered]
         named = tuple(dict.fromkeys(("_id", *fields))) if fields is not None else None
         window = None if within is None else Within(*within)
-        if window is not None and window.period_ms < 1:
+        if window is not None and not (isinstance(window.period_ms, int) and window.period_ms > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"within= takes a field and milliseconds, from 1 up; got {within}.")
         return cls(
             table, query, tuple(ordered), bound, last is not None, named, view, False, window
@@ -175,6 +175,8 @@ async def read_page(spec: Spec, read: Read) -> tuple[list[dict[str, Any]], dict[
     assert spec.page is not None
     beyond = None if spec.limit is None else spec.limit + 1
     documents = await read(replace(spec, limit=beyond))
+    for document in documents:
+        sort_values(spec.sort, document)  # raises where one has no one place
     more = spec.limit is not None and len(documents) > spec.limit
     shown = documents[: spec.limit]
     return shown, page_end(spec.sort, spec.page, shown.__getitem__, len(shown), more=more)

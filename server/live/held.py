@@ -1,6 +1,6 @@
 """One document as this process holds it: an immutable value, and what a client sees of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, cast
 
 import orjson
@@ -33,19 +33,26 @@ class Held:
         raw: As stored, but streamed texts as `ChunkText`.
     """
 
-    __slots__ = ("_before", "_encoded", "_shape", "_shown", "raw")
+    __slots__ = ("_before", "_changed", "_encoded", "_shape", "_shown", "raw")
 
-    def __init__(self, raw: dict[str, Any], shape: ObjectShape, before: "Held | None") -> None:
+    def __init__(
+        self,
+        raw: dict[str, Any],
+        shape: ObjectShape,
+        before: "Held | None" = None,
+        changed: Set[str] = frozenset(),
+    ) -> None:
         self.raw = raw
         self._shape = shape
         self._before = before
+        self._changed = changed  # the top-level fields, since `before`
         self._shown: dict[str, Any] | None = None
         self._encoded: bytes | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any], shape: ObjectShape) -> "Held":
         """Hold a document just read."""
-        return cls(cast("dict[str, Any]", hold(document, shape)), shape, None)
+        return cls(cast("dict[str, Any]", hold(document, shape)), shape)
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -56,8 +63,21 @@ class Held:
         if before is None:
             shown: dict[str, Any] = show(self.raw, self._shape)
         else:
-            shown = reproject(self.raw, self._shape, before.raw, before.shown)
+            shown = self._shown_from(before)
         self._shown = shown
+        return shown
+
+    def _shown_from(self, before: "Held") -> dict[str, Any]:
+        """What is shown, where `before` was: only what changed is looked at."""
+        shown = dict(before.shown)
+        for name in self._changed:
+            shape = self._shape.fields.get(name)
+            if name not in self.raw:
+                shown.pop(name, None)
+            elif shape is not None:
+                shown[name] = reproject(
+                    self.raw[name], shape, before.raw.get(name), shown.get(name)
+                )
         return shown
 
     def changed(self, changes: Changes) -> "Held":
@@ -74,7 +94,9 @@ class Held:
         for path, size in changes.truncated.items():
             raw = _truncate(raw, path.split("."), size)
         # What was not shown is passed over: what comes next is compared with what was.
-        return Held(raw, self._shape, self if self._shown is not None else self._before)
+        if self._shown is not None:
+            return Held(raw, self._shape, self, changes.roots())
+        return Held(raw, self._shape, self._before, self._changed | changes.roots())
 
     def encoded(self) -> bytes:
         """The JSON text of `shown`, made once."""

@@ -7,7 +7,7 @@ showing the value that was true just before.
 
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from schemas.wire.patch import Operation
 from schemas.wire.position import Time
@@ -20,11 +20,18 @@ from server.live.read_set import ReadMade
 from server.live.router import Part
 from server.live.window import Window
 
-__all__ = ["LiveQuery", "Outcome", "QueryKey", "RunQuery", "Watcher", "shown"]
+__all__ = ["Cause", "LiveQuery", "Outcome", "QueryKey", "RunQuery", "Watcher", "shown"]
 
 QueryKey = Hashable
 RunQuery = Callable[[Any], Awaitable[Any]]
 """Runs the query function, reading through the reader that it is given."""
+
+Cause = Literal[
+    "subscribed", "touched", "dry", "aged", "unknown", "reset", "lost", "failed"
+]  # fmt: skip
+"""Why a query is run: for the first time; because something that it awaited was touched; a window
+holds too little; something awaited is too old for a sliding window; a document could not be known;
+a collection was dropped or renamed; history was lost; the last run, or a view, failed."""
 
 
 class Watcher(Protocol):
@@ -73,6 +80,11 @@ class LiveQuery:
         wanted: Whether the registry still has it.
         losses: How often history was lost.
         runs: How often it was run.
+        run_seconds: How long the last run of the function took.
+        cause: Why it is, or was last, to be run.
+        events: How many changes touched it.
+        read_count: How many reads of the database it caused: by its runs, and by asking.
+        asked: How many documents MongoDB was asked about for it.
         ready: Whether there is a value, or an error, to show.
         watchers: Who is told.
     """
@@ -90,7 +102,11 @@ class LiveQuery:
         self.wanted = True
         self.losses = 0
         self.runs = 0
+        self.run_seconds = 0.0
+        self.cause: Cause = "subscribed"
         self.events = 0
+        self.read_count = 0
+        self.asked = 0
         self.ready = False
         self.error: HeadwaterError | None = None
         self.watchers: set[Watcher] = set()
@@ -144,6 +160,20 @@ class LiveQuery:
             return encode(self._static)
         return encode(self.value())
 
+    @property
+    def result_bytes(self) -> int:
+        """About how many bytes its value has as JSON; 0 before anybody wanted it whole."""
+        return self._snapshot_bytes
+
+    @property
+    def result_count(self) -> int:
+        """How many documents, or members of lists, its value has; a single value counts as one."""
+        if not self.windows:
+            return _count(self._static)
+        members = cast("dict[str, Any]", self._static or {}).values()
+        in_lists = sum(len(cast("list[Any]", one)) for one in members if isinstance(one, list))
+        return in_lists + sum(window.visible for window in self.windows)
+
     # --- its steps -----------------------------------------------------------------------------
 
     def step(self, time: Time, operations: list[Operation], since: Time | None = None) -> None:
@@ -152,9 +182,10 @@ class LiveQuery:
             self._append(time, operations, since or time)
             self.tell()
 
-    def stale(self, time: Time, now: float) -> None:
+    def stale(self, time: Time, now: float, cause: Cause = "touched") -> None:
         """From `time` on, only a new run can tell the value."""
         if self.stale_from is None:
+            self.cause = cause
             self.stale_from = time
             self.stale_since = now
             self.tell()
@@ -163,8 +194,20 @@ class LiveQuery:
         """Show `value` until the next run; the windows have lost it."""
         self._static, self.windows = value, []
 
-    def install(self, outcome: Outcome, time: Time, stale_from: Time | None, now: float) -> None:
-        """Take the outcome of a run; its value is true from `time` on, until `stale_from`."""
+    def install(
+        self,
+        outcome: Outcome,
+        time: Time,
+        stale_from: Time | None,
+        now: float,
+        cause: Cause = "touched",
+    ) -> None:
+        """Take the outcome of a run; its value is true from `time` on, until `stale_from`.
+
+        Where it is stale already, `cause` says why.
+        """
+        if stale_from is not None:
+            self.cause = cause
         before, was_ready, was_error = self.value(), self.ready, self.error
         gap_from = self.stale_from or time
         self.windows, self.reads, self.error = outcome.windows, outcome.reads, outcome.error
@@ -183,8 +226,9 @@ class LiveQuery:
         self._snapshot = None
         self.tell()
 
-    def lose(self, now: float) -> None:
+    def lose(self, now: float, cause: Cause = "lost") -> None:
         """What happened is not known: every reader must take the snapshot of the next run."""
+        self.cause = cause
         self.stale_from, self.stale_since = Time(0, 0), now
         self.ready = False
         self.losses += 1
@@ -197,6 +241,21 @@ class LiveQuery:
         self.log.append(time, operations, self._snapshot_bytes, stale_from)
         self._snapshot_bytes += max(0, self.log.bytes - size)
         self._snapshot = None
+
+
+def _count(value: Any) -> int:
+    """How many documents a value without windows shows."""
+    match value:
+        case None:
+            return 0
+        case list():
+            return len(cast("list[Any]", value))
+        case dict():
+            members = cast("dict[str, Any]", value).values()
+            lists = [cast("list[Any]", one) for one in members if isinstance(one, list)]
+            return sum(map(len, lists)) if lists else 1
+        case _:
+            return 1
 
 
 def shown(static: Any, windows: list[Window]) -> Any:

@@ -49,6 +49,9 @@ class Log:
         self.end = 0
         self.bytes = 0
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     @property
     def start(self) -> int:
         """The earliest cursor that can be continued."""

@@ -94,6 +94,9 @@ def net_changes(
                 change.roots |= event.changes.roots()
             if key not in known_now:
                 _fold(change, event, table_shape)
+    for change in changes.values():
+        if not change.known and change.roots is None:  # it came in, and then nobody could follow
+            resets.setdefault(change.collection, change.since)
     return NetChanges(changes, resets)
 
 

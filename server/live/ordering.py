@@ -9,11 +9,10 @@ by tests/live/test_matching_oracle.py.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from server.live.keys import NAN_KEY, NULL_KEY, UNDEFINED_KEY, Key, bson_key
 from server.live.paths import MISSING, as_document, as_items, index_of
-from server.live.text import ChunkText
 
 __all__ = [
     "NAN_KEY",
@@ -38,7 +37,11 @@ class NotCompiled(Exception):
 
 
 class Unsortable(Exception):
-    """MongoDB refuses to sort the document: two paths of the order lead to arrays side by side."""
+    """MongoDB refuses to sort the document.
+
+    Two paths of the order lead to arrays side by side, or a number in one of them is both an
+    index of an array and the name of a field in one of its elements.
+    """
 
 
 class _Reversed:
@@ -81,8 +84,6 @@ def compile_sort(sort: Sort) -> Order:
     simple = all(len(steps) == 1 for steps in paths)
     names = [(path, direction > 0) for path, direction in sort]
 
-    several = [steps for steps in paths if steps != ("_id",)]
-
     def directed(keys: Sequence[Key]) -> Key:
         return tuple(
             key if ascending else _Reversed(key)
@@ -90,8 +91,6 @@ def compile_sort(sort: Sort) -> Order:
         )
 
     def least(document: Mapping[str, Any]) -> Key:
-        if len(several) > 1:
-            _refuse_parallel(document, several)
         places = [_follow(document, steps) for steps in paths]
         return min(map(directed, _index_keys(places)))
 
@@ -109,29 +108,6 @@ def compile_sort(sort: Sort) -> Order:
         return tuple(found)
 
     return order
-
-
-def _refuse_parallel(document: Mapping[str, Any], paths: Sequence[tuple[str, ...]]) -> None:
-    """Raise where two paths lead to different arrays.
-
-    Source: MongoDB's sort keys are index keys, and no index spans two arrays side by side.
-    """
-    met: list[tuple[Any, tuple[str, ...]]] = []
-    for steps in paths:
-        value: Any = document
-        while steps and isinstance(value, Mapping):
-            value, steps = value.get(steps[0], MISSING), steps[1:]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if isinstance(value, list | ChunkText):
-            met.append((cast("Any", value), steps))
-    if len(met) < 2:
-        return
-    array = met[0][0]
-    if any(other is not array for other, _ in met):
-        raise Unsortable
-    rest = [steps for _, steps in met if steps]
-    for item in cast("list[Any]", array) if rest and isinstance(array, list) else ():
-        if isinstance(item, Mapping):
-            _refuse_parallel(cast("Mapping[str, Any]", item), rest)
 
 
 _Steps = tuple[str, ...]
@@ -171,6 +147,8 @@ def _index_keys(places: Sequence[_Place]) -> Iterator[list[Key]]:
         yield [bson_key(place.value) for place in places]
         return
     array = through[0].value
+    if any(place.value is not array for place in through):
+        raise Unsortable  # no index spans two arrays side by side
     items = as_items(array) or []
     if not items:
         yield [_key_in_nothing(place) for place in places]
@@ -208,6 +186,8 @@ def _in_element(place: _Place, item: Any, named: _Place | None, value: Any) -> _
     if not place.rest:
         return _Place(value)
     document = as_document(item)
-    if named is not None and (document is None or place.rest[0] not in document):
+    if named is not None:
+        if document is not None and place.rest[0] in document:
+            raise Unsortable
         return named
     return _Place(MISSING) if document is None else _follow(document, place.rest)

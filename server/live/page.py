@@ -6,11 +6,10 @@ none from one page to another.
 """
 
 import base64
-import binascii
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import bson
 from bson import CodecOptions, DatetimeConversion, Regex
@@ -20,7 +19,14 @@ from server.core.errors import InvalidArguments
 from server.live.ordering import bson_key
 from server.live.text import ChunkText
 
-__all__ = ["CURSOR_CHARACTERS_MAX", "PageBounds", "cursor_of", "page_end", "page_filter"]
+__all__ = [
+    "CURSOR_CHARACTERS_MAX",
+    "PageBounds",
+    "cursor_of",
+    "page_end",
+    "page_filter",
+    "sort_values",
+]
 
 CURSOR_CHARACTERS_MAX = 8_192
 """A longer cursor is refused; a sort key of a few fields is far shorter."""
@@ -66,8 +72,17 @@ class PageBounds:
 
 def cursor_of(sort: Sort, document: Mapping[str, Any]) -> str:
     """The cursor of a document in the order `sort`."""
-    values = [_value_at(document, path) for path, _ in sort]
-    return base64.urlsafe_b64encode(bson.encode({"s": _name(sort), "k": values})).decode()
+    key = {"s": _name(sort), "k": sort_values(sort, document)}
+    return base64.urlsafe_b64encode(bson.encode(key)).decode()
+
+
+def sort_values(sort: Sort, document: Mapping[str, Any]) -> list[Any]:
+    """The values by which a page has its document in its place.
+
+    Raises:
+        ValueError: One of them is an array, by which it would have a place in several pages.
+    """
+    return [_value_at(document, path) for path, _ in sort]
 
 
 def page_end(
@@ -112,8 +127,7 @@ def page_filter(sort: Sort, bounds: PageBounds) -> Condition:
     if until is not None:
         back = [(path, -direction) for path, direction in sort]
         conditions.append({"$or": [*_beyond(back, until)["$or"], _equal(sort, until)]})
-    if after is not None and until is not None:
-        conditions += _hull(sort[0], after[0], until[0])
+    conditions += _hull(sort, after, until)
     return {"$and": conditions} if conditions else {}
 
 
@@ -150,19 +164,35 @@ def _past(value: Any, direction: int) -> list[Condition]:
     return conditions
 
 
-def _hull(by: tuple[str, int], after: Any, until: Any) -> list[Condition]:
-    """Bounds that an index understands, where all between the two are of one type."""
-    path, direction = by
-    low, high = (after, until) if direction > 0 else (until, after)
+def _hull(sort: Sort, after: list[Any] | None, until: list[Any] | None) -> list[Condition]:
+    """Bounds that an index understands: of the first field in which the two ends differ.
+
+    They keep nothing out that lies within the page, which other conditions say exactly.
+    """
+    conditions: list[Condition] = []
+    for index, (path, direction) in enumerate(sort):
+        ends = [None if end is None else end[index] for end in (after, until)]
+        if after is None or until is None or bson_key(ends[0]) != bson_key(ends[1]):
+            return conditions + _between(path, *(ends if direction > 0 else reversed(ends)))
+        conditions.append({path: {"$eq": ends[0]}})
+    return conditions
+
+
+def _between(path: str, low: Any, high: Any) -> list[Condition]:
+    """Bounds of one field; null is none. An operator compares one type, and keeps out no other."""
     keys = bson_key(low), bson_key(high)
-    if keys[0][0] != keys[1][0] or len(keys[0]) == 1 or _NAN in keys:
-        return []
-    return [{path: {"$gte": low, "$lte": high}}]
+    bounded = [len(key) > 1 and key != _NAN for key in keys]
+    if all(bounded) and keys[0][0] == keys[1][0]:
+        return [{path: {"$gte": low, "$lte": high}}]
+    ends = zip(("$lt", "$gt"), (low, high), bounded, strict=True)
+    return [{path: {"$not": {operator: end}}} for operator, end, bound in ends if bound]
 
 
 def _value_at(document: Mapping[str, Any], path: str) -> Any:
     value: Any = document
     for step in path.split("."):
+        if isinstance(value, list | ChunkText):
+            break
         value = value.get(step) if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if isinstance(value, list | ChunkText | Regex):
         raise ValueError(
@@ -177,14 +207,14 @@ def _values(sort: Sort, cursor: str) -> list[Any]:
         if len(cursor) > CURSOR_CHARACTERS_MAX:
             raise ValueError("too long")
         found = bson.decode(base64.b64decode(cursor.encode("ascii"), b"-_", validate=True), _CODEC)
-        values = found["k"]
+        values = cast("list[Any]", found["k"])
         if found["s"] != _name(sort) or len(values) != len(sort):
             raise ValueError("of another order")
-        if any(isinstance(value, list | Regex) for value in values):
+        if not isinstance(found["k"], list) or any(isinstance(v, list | Regex) for v in values):
             raise ValueError("of another kind")
         for value in values:
             bson_key(value)
-    except (ValueError, KeyError, TypeError, BSONError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, BSONError, RecursionError) as error:
         raise InvalidArguments(
             "That is no cursor of this list. Cursors are the continueCursor of a page, handed "
             "back as it was given."

@@ -10,13 +10,29 @@ from typing import Any, cast
 from schemas.wire.patch import Operation, escape
 from server.live.text import ChunkText
 
-__all__ = ["diff", "merge"]
+__all__ = ["diff", "diff_fields", "merge"]
 
 
 def diff(old: Any, new: Any, path: str = "") -> list[Operation]:
     """The operations that turn `old` into `new`; none where they are equal."""
     operations: list[Operation] = []
     _diff(old, new, path, operations)
+    return operations
+
+
+def diff_fields(
+    old: dict[str, Any], new: dict[str, Any], names: Iterable[str], path: str
+) -> list[Operation]:
+    """The same for two objects that differ at most in the fields `names`."""
+    operations: list[Operation] = []
+    for name in names:
+        if name not in new:
+            if name in old:
+                operations.append(_remove(f"{path}/{escape(name)}"))
+        elif name not in old:
+            operations.append(_add(f"{path}/{escape(name)}", new[name]))
+        elif old[name] is not new[name]:
+            _diff(old[name], new[name], f"{path}/{escape(name)}", operations)
     return operations
 
 

@@ -6,17 +6,20 @@ dropped, internal ones never leave, and a field of the wrong type is shown as it
 """
 
 import base64
+import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
 from bson import DatetimeMS, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
-from schemas.document import Document
+from schemas.document import Internal, Part
 from schemas.shape import ANY, ListShape, ObjectShape, Shape, TextShape, UnionShape, shape_of
 from server.live.find import Find, Get, Page
 from server.live.text import ChunkText
@@ -122,7 +125,7 @@ def to_json(value: Any) -> Any:
         return int(value) if -INTEGER_MAX <= value <= INTEGER_MAX else str(int(value))
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, Document):
+    if isinstance(value, Part):
         model = type(value)
         dumped = value.model_dump(by_alias=True)
         shape = shape_of(model)
@@ -137,28 +140,58 @@ def to_json(value: Any) -> Any:
     return _rare_json(value)
 
 
-def _model_json(model: BaseModel) -> dict[str, Any]:
+def _model_json(model: BaseModel) -> Any:
     """A model that is no table; documents in it are shown as documents are."""
-    dumped = model.model_dump(by_alias=True)
-    for name, info in type(model).model_fields.items():
-        value = getattr(model, name)
-        if _holds_document(value):
-            dumped[info.serialization_alias or info.alias or name] = value
-    return {str(name): to_json(value) for name, value in dumped.items()}
+    dumped: Any = model.model_dump(by_alias=True)
+    if isinstance(model, RootModel):
+        root: Any = cast("RootModel[Any]", model).root
+        return to_json(root if _holds_document(root) else dumped)
+    if not isinstance(dumped, dict):
+        return to_json(dumped)
+    shown = cast("dict[Any, Any]", dumped)
+    for name, stored in _names(model):
+        if name in _internal_names(type(model)):
+            shown.pop(stored, None)
+        elif stored in shown and _holds_document(value := getattr(model, name)):
+            shown[stored] = value
+    return {str(name): to_json(value) for name, value in shown.items()}
+
+
+def _names(model: BaseModel) -> Iterator[tuple[str, str]]:
+    """The names of everything in a model, each with the one under which it is dumped."""
+    kind = type(model)
+    for name, info in kind.model_fields.items():
+        yield name, info.serialization_alias or info.alias or name
+    for name, computed in kind.model_computed_fields.items():
+        yield name, computed.alias or name
+    for name in model.model_extra or ():
+        yield name, name
+
+
+@cache
+def _internal_names(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, info in model.model_fields.items()
+        if any(isinstance(mark, Internal) or mark is Internal for mark in info.metadata)
+    )
 
 
 def _holds_document(value: Any) -> bool:
-    match value:
-        case Document():
-            return True
-        case BaseModel():
-            return any(map(_holds_document, vars(value).values()))
-        case Mapping():
-            return any(map(_holds_document, cast("Mapping[Any, Any]", value).values()))
-        case list() | tuple():
-            return any(map(_holds_document, cast("list[Any]", value)))
-        case _:
-            return False
+    """Whether there is something in `value` of which a part must not be shown."""
+    if isinstance(value, Part):
+        return True
+    if isinstance(value, BaseModel):
+        hides = bool(_internal_names(type(value)))
+        return hides or any(_holds_document(getattr(value, name)) for name, _ in _names(value))
+    if isinstance(value, Mapping):
+        return any(map(_holds_document, cast("Mapping[Any, Any]", value).values()))
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return any(map(_holds_document, cast("Iterable[Any]", value)))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = dataclasses.fields(value)
+        return any(_holds_document(getattr(value, one.name)) for one in own)
+    return False
 
 
 def _rare_json(value: Any) -> Any:
@@ -179,8 +212,6 @@ def _rare_json(value: Any) -> Any:
             return f"/{value.pattern}/"  # pyright: ignore[reportUnknownMemberType]
         case MinKey() | MaxKey():
             return None
-        case DBRef():
-            return to_json(value.as_doc())
         case Sequence() | set() | frozenset():
             return [to_json(item) for item in cast("Sequence[Any]", value)]
         case Find() | Get() | Page():

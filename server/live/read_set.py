@@ -18,6 +18,7 @@ class ReadMade:
         spec: What was read.
         matcher: The compiled filter, or None where only MongoDB can judge it.
         why_not: Why there is no matcher.
+        why_read: Why it is read again instead of maintained; None where the function awaits it.
         roots: The top-level fields on which it depends whether and where a document is read.
         entry_roots: Those of them by which a document that was not read could come in.
         ids: Of the documents that were read; None where they are not known, as of many counted.
@@ -31,6 +32,7 @@ class ReadMade:
         *,
         last: Key | None = None,
         departs: int | None = None,
+        why_read: str | None = None,
     ) -> None:
         """Make it of what was read.
 
@@ -39,10 +41,12 @@ class ReadMade:
             ids: Of the documents that were read, or None.
             last: The sort key of the last of them, where the limit let no more in.
             departs: When the first of them leaves a sliding window.
+            why_read: Why a find that was returned is not maintained.
         """
         self.spec = spec
         self.ids = frozenset(ids) if ids is not None else None
         self.departs = departs
+        self.why_read = why_read
         self.matcher: Matcher | None = None
         self.why_not: str | None = None
         filtered = frozenset(path.partition(".")[0] for path in filter_paths(spec.query))

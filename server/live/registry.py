@@ -20,7 +20,7 @@ from server.feed.events import Step
 from server.feed.feed import Feed
 from server.live.asking import Question
 from server.live.held import Held
-from server.live.live_query import LiveQuery, QueryKey, RunQuery, Watcher
+from server.live.live_query import Cause, LiveQuery, QueryKey, RunQuery, Watcher
 from server.live.net_changes import NetChange, NetChanges, net_changes
 from server.live.read_set import ReadMade
 from server.live.rounds import Explain, Rounds
@@ -44,6 +44,7 @@ class Registry:
         explain: What a client learns of what a query function raised.
 
     Attributes:
+        touches: How many changes have touched a live query, once for each that they touched.
         on_step: Called with each step of the feed that has been taken in.
         on_advanced: Called after each batch of the feed, when all of it has been taken in.
     """
@@ -60,6 +61,7 @@ class Registry:
         self._accepted: set[Question] = set()
         self._lingering: dict[LiveQuery, asyncio.TimerHandle] = {}
         self._awaited: dict[asyncio.Event, Time] = {}
+        self.touches = 0
         self.on_step: Callable[[Step], None] = lambda _: None
         self.on_advanced: Callable[[], None] = lambda: None
 
@@ -123,7 +125,9 @@ class Registry:
                 if wanted:
                     self._fetched |= await self.rounds.fetch(wanted, step.time)
                 else:
-                    self._accepted |= await self.rounds.ask(questions, step.time)
+                    self._accepted |= await self.rounds.ask(
+                        questions, step.time, self._routing.owner
+                    )
                     self._asked |= questions
             except (SnapshotGone, OperationFailure):
                 collections = {collection for collection, _ in wanted}
@@ -139,7 +143,7 @@ class Registry:
         """Documents of these cannot be read as they were; whoever could want them runs again."""
         for collection in collections:
             for query in self._routing.queries_of(collection):
-                self._make_stale(query, at)
+                self._make_stale(query, at, "unknown")
 
     def _changes(self, step: Step, shape: Callable[[str], ObjectShape | None]) -> NetChanges:
         """What `step` did to the documents of the collections that have a shape."""
@@ -171,41 +175,47 @@ class Registry:
                 touched.setdefault(query, _Touched()).changes.append((part, change))
         for query, part, departure in self._routing.departing(step.time.seconds):
             touched.setdefault(query, _Touched()).departing.append((part, departure))
-        for query, what in touched.items():
-            self._take(query, what, step.time)
+        lost: dict[LiveQuery, list[Time]] = {}
         for collection, since in resets.items():
             for query in self._routing.queries_of(collection):
-                self._make_stale(query, since)
+                lost.setdefault(query, []).append(since)
+        for query, times in lost.items():
+            if (what := touched.pop(query, None)) is not None:
+                times.append(what.since)  # which is not taken in, so its value ends there
+            self._make_stale(query, min(times), "reset")
+        for query, what in touched.items():
+            self._take(query, what, step.time)
         self.on_step(step)
 
     def _take(self, query: LiveQuery, touched: "_Touched", at: Time) -> None:
         """Let one query take what touched it."""
         query.events += len(touched.changes)
+        self.touches += len(touched.changes)
         since = touched.since
-        if touched.needs_run:
-            self._make_stale(query, since)
+        if (cause := touched.why_run) is not None:
+            self._make_stale(query, since, cause)
             return
         before = query.value() if touched.may_run_dry else None
         try:
             operations: list[Operation] = []
-            for part, _ in touched.departing:
-                assert isinstance(part, Window)
-                operations += self._routing.pass_time(part, at.seconds)
             for part, change in touched.changes:
                 if isinstance(part, Window):
                     part.second = at.seconds
                     accepted = part.matcher.asks is None or (part, change.id) in self._accepted
                     operations += self._routing.change(part, change, accepted=accepted)
+            for part, _ in touched.departing:  # afterwards: who was written in time stays
+                assert isinstance(part, Window)
+                operations += self._routing.pass_time(part, at.seconds)
             if not any(window.dry for window in query.windows):
                 query.step(at, operations, since)
                 return
             self._routing.remove(query)
             query.freeze(before)
-            query.stale(since, time.monotonic())
+            query.stale(since, time.monotonic(), "dry")
         except Exception as error:  # noqa: BLE001  # a view, or a value without a JSON form
             _log.warning("%s must be run again (%s).", query.name, type(error).__name__)
             self._routing.remove(query)
-            query.lose(time.monotonic())
+            query.lose(time.monotonic(), "failed")
         self.rounds.add(query)
 
     def advanced(self) -> None:
@@ -243,10 +253,10 @@ class Registry:
         """The second at which something leaves a sliding window; None where nothing ever does."""
         return self._routing.next_departure
 
-    def _make_stale(self, query: LiveQuery, at: Time) -> None:
+    def _make_stale(self, query: LiveQuery, at: Time, cause: Cause) -> None:
         """`query` shows what was true before `at` until it has been run again."""
         self._routing.remove(query)
-        query.stale(at, time.monotonic())
+        query.stale(at, time.monotonic(), cause)
         self.rounds.add(query)
 
 
@@ -269,17 +279,17 @@ class _Touched:
         return min(times + [Time(second, 0) for _, second in self.departing])
 
     @property
-    def needs_run(self) -> bool:
-        """Whether only running the function again can tell the new value."""
+    def why_run(self) -> Cause | None:
+        """Why only running the function again can tell the new value; None where it need not."""
         if any(isinstance(part, ReadMade) for part, _ in self.departing):
-            return True
+            return "aged"
         for part, change in self.changes:
             if isinstance(part, ReadMade):
                 if part.touched(change):
-                    return True
+                    return "touched"
             elif not change.known and (change.id in part.ids or change.roots is not None):
-                return True  # an update of what should have been read, and was not
-        return False
+                return "unknown"  # an update of what should have been read, and was not
+        return None
 
     @property
     def may_run_dry(self) -> bool:

@@ -6,8 +6,9 @@ next round waits for the slowest of it, but not long; nothing is run twice at on
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Set
+from typing import Any, Literal
 
 from pymongo.errors import PyMongoError
 
@@ -19,7 +20,7 @@ from server.feed.events import Group, identity, stored_id
 from server.feed.feed import Feed, RingOverrun
 from server.live.asking import Question, ask, document_of, question_of
 from server.live.held import Held
-from server.live.live_query import LiveQuery, Outcome
+from server.live.live_query import Cause, LiveQuery, Outcome
 from server.live.net_changes import NetChange, NetChanges, net_changes
 from server.live.read_set import ReadMade
 from server.live.router import Part
@@ -28,7 +29,11 @@ from server.live.run import run_query
 from server.live.window import Window
 from server.store.reads import Reads, SnapshotGone
 
-__all__ = ["Rounds"]
+__all__ = ["ReadReason", "Rounds"]
+
+ReadReason = Cause | Literal["unheld", "asked"]
+"""What a read of the database was for: a run, and why that was made; documents that nobody holds
+and that a change could let in; asking whether documents match."""
 
 Explain = Callable[[str, Exception], HeadwaterError]
 """What a client learns of what a query function (named) raised."""
@@ -40,7 +45,8 @@ class Rounds:
     Attributes:
         runs: How many have been made.
         fetches: How many documents were read because an event did not tell enough.
-        asks: How often MongoDB was asked whether documents match.
+        asks: How many documents MongoDB was asked about, whether they match.
+        reads: How many reads of the database were made, by what for.
     """
 
     def __init__(self, feed: Feed, reads: Reads, routing: Routing, explain: Explain) -> None:
@@ -55,6 +61,7 @@ class Rounds:
         self.runs = 0
         self.fetches = 0
         self.asks = 0
+        self.reads: Counter[ReadReason] = Counter()
 
     def add(self, query: LiveQuery) -> None:
         """Run `query` in the next round."""
@@ -108,12 +115,16 @@ class Rounds:
     async def _attempt(self, query: LiveQuery, at: Time) -> None:
         """Run until the result could be joined, or give up."""
         error: HeadwaterError = Unavailable(f"{query.name} could not be read; trying again.")
+        count_read = self._counted(query, query.cause)
         for _ in range(limits.RUN_ATTEMPTS_MAX):
             self.runs += 1
-            lost = query.losses
+            lost, begun = query.losses, time.monotonic()
             try:
                 async with asyncio.timeout(limits.RUN_SECONDS_MAX):
-                    outcome = await run_query(query.run, self._reads, at, self._explained(query))
+                    outcome = await run_query(
+                        query.run, self._reads, at, self._explained(query), count_read
+                    )
+                    query.run_seconds = time.monotonic() - begun
                     if await self._join(query, outcome, at, lost):
                         return
             except TimeoutError:
@@ -135,10 +146,20 @@ class Rounds:
         if not query.ready or not isinstance(error, Unavailable):
             position = self._feed.position
             query.install(Outcome(error=error), position, position, time.monotonic())
+        query.cause = "failed"
         await asyncio.sleep(limits.RUN_RETRY_SECONDS)
 
     def _explained(self, query: LiveQuery) -> Callable[[Exception], HeadwaterError]:
         return lambda error: self._explain(query.name, error)
+
+    def _counted(self, query: LiveQuery, cause: Cause) -> Callable[[], None]:
+        """Counts a read of one run of `query`."""
+
+        def count() -> None:
+            query.read_count += 1
+            self.reads[cause] += 1
+
+        return count
 
     async def _join(self, query: LiveQuery, outcome: Outcome, at: Time, lost: int) -> bool:
         """Bring the outcome of a run at `at` up to the feed, and install it; False: run again."""
@@ -177,8 +198,9 @@ class Rounds:
                 for part in outcome.parts
                 if part.spec.table.collection == change.collection and concerns(part, change)
             ]
-            if (stale_from := _touched_since(outcome, changes, concerned)) is not None:
-                query.install(outcome, at, stale_from, time.monotonic())
+            position = self._feed.position
+            if (until := _true_until(outcome, changes, concerned, position)) is not None:
+                query.install(outcome, at, until, time.monotonic())
                 return True
             questions = {
                 question
@@ -187,8 +209,8 @@ class Rounds:
             }
             if not questions:
                 return self._settle(query, outcome, concerned, asked)
-            known_at = self._feed.position
-            accepted = await self.ask(questions, known_at)
+            known_at = position
+            accepted = await self.ask(questions, known_at, lambda _: query)
             asked |= {question: question in accepted for question in questions}
 
     def _wanted(
@@ -254,11 +276,6 @@ class Rounds:
             window.left.clear()
             if window.dry:
                 return False
-        departs = [one.departs for one in outcome.reads if one.departs is not None]
-        stale_from = Time(min(departs, default=position.seconds + 1), 0)
-        if stale_from <= position:
-            query.install(outcome, position, stale_from, time.monotonic())
-            return True
         query.install(outcome, position, None, time.monotonic())
         self._routing.add(query)
         return True
@@ -274,25 +291,49 @@ class Rounds:
             portion = min(1_000, limits.RESULT_DOCUMENTS_MAX)
             for start in range(0, len(ids), portion):
                 query = {"_id": {"$in": ids[start : start + portion]}}
+                self.reads["unheld"] += 1
                 for document in await self._reads.find(collection, query, at=at):
                     found[collection, identity(document["_id"])] = Held.of(document, shape)
         return found
 
-    async def ask(self, questions: Iterable[Question], at: Time) -> set[Question]:
-        """Those of `questions` to which MongoDB says yes at `at`."""
-        self.asks += 1
+    async def ask(
+        self, questions: Set[Question], at: Time, owner: Callable[[Window], LiveQuery | None]
+    ) -> set[Question]:
+        """Those of `questions` to which MongoDB says yes at `at`; `owner` tells who wants to know.
+
+        It is one read for each window.
+        """
+        self.asks += len(questions)
+        for window, count in Counter(window for window, _ in questions).items():
+            self.reads["asked"] += 1
+            if (query := owner(window)) is not None:
+                query.asked += count
+                query.read_count += 1
         return await ask(self._reads, questions, at)
 
 
-def _touched_since(
-    outcome: Outcome, changes: NetChanges, concerned: list[tuple[Part, NetChange]]
+def _true_until(
+    outcome: Outcome,
+    changes: NetChanges,
+    concerned: list[tuple[Part, NetChange]],
+    position: Time,
 ) -> Time | None:
-    """Since when the reads of `outcome` are touched; None where they are not."""
-    times = [
-        change.since
-        for part, change in concerned
-        if isinstance(part, ReadMade) and part.touched(change)
-    ]
+    """Until when an outcome was true, where by `position` only a new run can tell its value.
+
+    None where the reads are not touched, and the windows can be brought to `position`. Otherwise
+    the windows stay as they were read, and the first change that concerns them counts too.
+    """
     collections = {part.spec.table.collection for part in outcome.parts}
-    times += [since for collection, since in changes.resets.items() if collection in collections]
-    return min(times, default=None)
+    ends = [since for collection, since in changes.resets.items() if collection in collections]
+    ends += [
+        Time(one.departs, 0)
+        for one in outcome.reads
+        if one.departs is not None and Time(one.departs, 0) <= position
+    ]
+    if not ends and not any(
+        isinstance(part, ReadMade) and part.touched(change) for part, change in concerned
+    ):
+        return None
+    departures = (window.next_departure for window in outcome.windows)
+    ends += [Time(second, 0) for second in departures if second is not None]
+    return min([*ends, *(change.since for _, change in concerned)])

@@ -64,12 +64,18 @@ class Routing:
             if self._owners.pop(part, None) is None:
                 continue
             collection = part.spec.table.collection
+            if isinstance(part, Window):
+                self._release_left(part)  # a change that failed half-way may have left some
             self._routers[collection].remove(part)
             if not self._routers[collection].parts:
                 del self._routers[collection]
             self._timed.discard(part)
             if _asks(part):
                 self._asking[collection] -= 1
+
+    def owner(self, part: Part) -> LiveQuery | None:
+        """The query that `part` is of, while changes are led to it."""
+        return self._owners.get(part)
 
     # --- before a step is taken in -------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from pymongo.errors import ConnectionFailure
@@ -13,7 +14,7 @@ from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, TooLarge
 from server.feed.events import identity
-from server.live.find import Find, Get, Page, Spec, model_of, read_page
+from server.live.find import Find, Get, Page, Read, Spec, model_of, read_page
 from server.live.held import Held, encode
 from server.live.live_query import Outcome, RunQuery
 from server.live.ordering import NotCompiled
@@ -33,21 +34,27 @@ class RunReader:
         reads: The read set so far.
     """
 
-    def __init__(self, reads: Reads, at: Time) -> None:
+    def __init__(self, reads: Reads, at: Time, on_read: Callable[[], None]) -> None:
         self._reads = reads
+        self._on_read = on_read
         self.at = at
         self.reads: list[ReadMade] = []
 
-    async def find(self, spec: Spec) -> list[dict[str, Any]]:
-        """The documents of `spec`, in the order in which they are shown."""
+    async def find(self, spec: Spec, why_read: str | None = None) -> list[dict[str, Any]]:
+        """The documents of `spec`, in the order in which they are shown.
+
+        Args:
+            spec: What to read.
+            why_read: Why it is not maintained, where the function did not await but return it.
+        """
         try:
             documents = await self.fetch(spec, spec.limit, fields=_watched_fields(spec))
         except Exception:
-            self.reads.append(ReadMade(spec, None))  # it recovers when one of them changes
+            self.failed(spec, why_read)
             raise
         ids = [identity(document["_id"]) for document in documents]
         last, departs = last_key(spec, documents), _departs(spec, documents)
-        self.reads.append(ReadMade(spec, ids, last=last, departs=departs))
+        self.reads.append(ReadMade(spec, ids, last=last, departs=departs, why_read=why_read))
         if spec.from_end:
             documents.reverse()
         if spec.fields is not None:
@@ -64,19 +71,34 @@ class RunReader:
                 counted, limits.COUNT_IDS_MAX + 1, fields=fields, ordered=False
             )
         except Exception:
-            self.reads.append(ReadMade(counted, None))
+            self.failed(counted)
             raise
         if len(documents) <= limits.COUNT_IDS_MAX:
             ids = [identity(document["_id"]) for document in documents]
             self.reads.append(ReadMade(counted, ids, departs=_departs(counted, documents)))
             return len(documents)
-        first: list[Any] = []
-        if spec.within is not None:
-            oldest = replace(counted, sort=((spec.within.field, 1),))
-            first = await self.fetch(oldest, 1, fields=fields)
-        self.reads.append(ReadMade(counted, None, departs=_departs(counted, first)))
+        departs = await self._first_departure(counted, fields)
+        self.reads.append(ReadMade(counted, None, departs=departs))
         query = spec.filter_at(self.at.seconds)
+        self._on_read()
         return await self._reads.count(spec.table.collection, query, at=self.at)
+
+    async def _first_departure(self, spec: Spec, fields: list[str] | None) -> int | None:
+        """When the first of many documents leaves a sliding window, or may."""
+        if spec.within is None:
+            return None
+        oldest = replace(spec, sort=((spec.within.field, 1),))
+        first = await self.fetch(oldest, 1, fields=fields)
+        departs = _departs(spec, first)
+        # Several dates of one document are sorted by the earliest, and it leaves by the latest.
+        single = len(first) == 1 and spec.within.single(first[0])
+        return departs if single or departs is None else min(departs, self.at.seconds + 1)
+
+    def failed(self, spec: Spec, why_read: str | None = None) -> None:
+        """Remember a read that MongoDB refused: it recovers when a document changes or leaves."""
+        # Which of them leaves a sliding window first is not known, so it may be the next second.
+        departs = None if spec.within is None else self.at.seconds + 1
+        self.reads.append(ReadMade(spec, None, departs=departs, why_read=why_read))
 
     async def fetch(
         self,
@@ -87,6 +109,7 @@ class RunReader:
         ordered: bool = True,
     ) -> list[Any]:
         """The documents of `spec` in the order of its sort, not remembered."""
+        self._on_read()
         return await self._reads.find(
             spec.table.collection,
             spec.filter_at(self.at.seconds),
@@ -115,17 +138,28 @@ def _departs(spec: Spec, documents: Iterable[dict[str, Any]]) -> int | None:
 
 
 async def run_query(
-    run: RunQuery, reads: Reads, at: Time, on_error: Callable[[Exception], HeadwaterError]
+    run: RunQuery,
+    reads: Reads,
+    at: Time,
+    on_error: Callable[[Exception], HeadwaterError],
+    on_read: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run a query function at `at` and read the finds that it returned.
 
     What the function raises is an outcome too: it stays until one of the reads made before it is
     touched.
 
+    Args:
+        run: Runs the function.
+        reads: The database.
+        at: The cluster time.
+        on_error: What a client learns of what the function raised.
+        on_read: Called before each read of the database.
+
     Raises:
         SnapshotGone: MongoDB has let go of that time; run at a newer one.
     """
-    reader = RunReader(reads, at)
+    reader = RunReader(reads, at, on_read)
     outcome = Outcome(reads=reader.reads)
     try:
         value = await run(reader)
@@ -159,17 +193,18 @@ async def _open(spec: Spec, path: str, reader: RunReader, windows: list[Window])
     """A window for one find; where only MongoDB can judge its filter, a read instead."""
     try:
         window = Window(spec, path)
-    except NotCompiled:
-        return await _read(spec, reader)
-    ids: list[Any] | None = None  # what is not known to have been read is watched as a count is
-    departs: int | None = None
+    except NotCompiled as error:
+        return await _read(spec, partial(reader.find, why_read=str(error)))
     try:
         documents = await reader.fetch(spec, window.read_limit)
-        ids = [identity(document["_id"]) for document in documents]
-        departs = _departs(spec, documents)
+    except Exception:
+        reader.failed(spec)
+        raise
+    try:
         await _load(window, documents, reader.at)
     except Exception:
-        reader.reads.append(ReadMade(spec, ids, departs=departs))  # it recovers when one changes
+        ids = [identity(document["_id"]) for document in documents]
+        reader.reads.append(ReadMade(spec, ids, departs=_departs(spec, documents)))
         raise
     windows.append(window)
     return None
@@ -188,12 +223,12 @@ async def _load(window: Window, documents: list[dict[str, Any]], at: Time) -> No
     window.encoded()  # what has no JSON form fails here
 
 
-async def _read(spec: Spec, reader: RunReader) -> Any:
+async def _read(spec: Spec, read: Read) -> Any:
     """The value of a find that cannot be maintained, read and watched."""
     if spec.page is not None:
-        documents, end = await read_page(spec, reader.find)
+        documents, end = await read_page(spec, read)
         return {"page": [_shown(spec, document) for document in documents], **end}
-    shown = [_shown(spec, document) for document in await reader.find(spec)]
+    shown = [_shown(spec, document) for document in await read(spec)]
     return (shown[0] if shown else None) if spec.single else shown
 
 

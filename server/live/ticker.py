@@ -37,6 +37,7 @@ class Ticker:
         self._registry = registry
         self._ticks = ticks
         self._clock = clock
+        self._behind = 0.0
         self.ticks = 0
 
     async def run(self) -> None:
@@ -51,7 +52,7 @@ class Ticker:
         departure = self._registry.next_departure
         if departure is None:
             return limits.TICK_SECONDS_MAX
-        left = departure - self._clock()
+        left = departure - self._now()
         if left > 0:
             return min(left, limits.TICK_SECONDS_MAX)
         if departure <= self._registry.position.seconds:
@@ -59,8 +60,16 @@ class Ticker:
         try:
             if await self._ticks.tick(departure):
                 self.ticks += 1
+            else:
+                self._behind = 0.0
         except PyMongoError as error:
             raise_if_cancelled()
             _log.warning("A tick could not be written (%s).", type(error).__name__)
             return limits.TICK_SECONDS_MAX
         return limits.TICK_SECONDS_MIN  # until the feed brings it, or MongoDB's clock is there
+
+    def _now(self) -> float:
+        """The time by our clock, put forward where the position has shown that it is behind."""
+        clock = self._clock()
+        self._behind = max(self._behind, self._registry.position.seconds - clock)
+        return clock + self._behind

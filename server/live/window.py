@@ -18,8 +18,8 @@ from server.live.find import Spec, model_of, thaw
 from server.live.held import Held, encode
 from server.live.matching import Matcher, compile_filter
 from server.live.ordering import Key, compile_sort
-from server.live.page import page_end
-from server.live.patching import diff
+from server.live.page import page_end, sort_values
+from server.live.patching import diff, diff_fields
 from server.live.projection import to_json
 
 __all__ = ["Window", "hold_all"]
@@ -71,7 +71,8 @@ class Window:
         self._departures: list[tuple[int, int, Any]] = []
         self._noted = 0
         self._order = compile_sort(spec.sort)
-        self._size = spec.limit if spec.limit is not None else limits.RESULT_DOCUMENTS_MAX
+        self._limited = spec.limit is not None and spec.limit <= limits.RESULT_DOCUMENTS_MAX
+        self._size = spec.limit if spec.limit and self._limited else limits.RESULT_DOCUMENTS_MAX
         self._complete = True
         self._keys: list[Key] = []
         self._rows: list[_Row] = []
@@ -80,12 +81,14 @@ class Window:
     @property
     def read_limit(self) -> int | None:
         """How many documents to read for `load`; None for all."""
-        return None if self.spec.limit is None else self._size + limits.WINDOW_BUFFER
+        if not self._limited:
+            return None
+        return min(self._size + limits.WINDOW_BUFFER, limits.RESULT_DOCUMENTS_MAX)
 
     def load(self, documents: Iterable[tuple[Any, Held]]) -> None:
         """Take the documents just read, by id, in the order of `spec.sort`."""
         for id_, held in documents:
-            key = self._order(held.raw)
+            key = self._place(held)
             self._keys.append(key)
             self._rows.append(_Row(id_, held, self._show(held)))
             self._key_of[id_] = key
@@ -119,13 +122,18 @@ class Window:
 
     @property
     def _overfull(self) -> bool:
-        return self.spec.limit is None and len(self._rows) > limits.RESULT_DOCUMENTS_MAX
+        return not self._limited and len(self._rows) > limits.RESULT_DOCUMENTS_MAX
 
     def may_run_dry(self, changes: int) -> bool:
         """Whether the window could be dry after so many documents came, left or moved."""
-        if self.spec.limit is None:
+        if not self._limited:
             return len(self._rows) + changes > limits.RESULT_DOCUMENTS_MAX
         return not self._complete and len(self._rows) - changes < self._size
+
+    @property
+    def visible(self) -> int:
+        """How many documents are shown."""
+        return min(len(self._rows), self._size)
 
     def value(self) -> Any:
         """What is shown: a list, for a single document that or None, for a page its list too."""
@@ -157,7 +165,7 @@ class Window:
         assert page is not None
         more = not self._complete or len(self._rows) > self._size
         return page_end(
-            self.spec.sort, page, lambda i: self._rows[i].held.raw, self._visible, more=more
+            self.spec.sort, page, lambda i: self._rows[i].held.raw, self.visible, more=more
         )
 
     def _show(self, held: Held) -> Any:
@@ -228,6 +236,16 @@ class Window:
             ]
             heapify(self._departures)
 
+    def _place(self, held: Held) -> Key:
+        """Where a document stands.
+
+        Raises:
+            ValueError: It would stand in several pages.
+        """
+        if self.spec.page is not None:
+            sort_values(self.spec.sort, held.raw)
+        return self._order(held.raw)
+
     def _belongs(self, new: Held) -> bool:
         if self.spec.within is not None and self._departure(new) <= self.second:
             return False
@@ -246,7 +264,7 @@ class Window:
         if not belongs or new is None:
             assert old_key is not None
             return self._leave(bisect_left(self._keys, old_key))
-        key = self._order(new.raw)
+        key = self._place(new)
         if old_key is None:
             operations = self._enter(id_, key, new)
         else:
@@ -267,7 +285,10 @@ class Window:
         before, row.shown = row.shown, self._show(new)
         if index >= self._size:
             return []
-        return diff(before, row.shown, self._pointer(index, self._visible))
+        pointer = self._pointer(index, self.visible)
+        if roots is None or self.spec.view is not None:
+            return diff(before, row.shown, pointer)
+        return diff_fields(before, row.shown, roots, pointer)
 
     def _shows(self, roots: Set[str]) -> bool:
         """Whether a change of these fields can be seen."""
@@ -279,21 +300,21 @@ class Window:
         index = bisect_left(self._keys, key)
         if index == len(self._rows) and not self._complete:
             return []  # beyond what is known
-        full = self._visible == self._size
+        full = self.visible == self._size
         row = _Row(id_, new, self._show(new))
         self._insert(index, key, row)
         operations: list[Operation] = []
         if index < self._size:
-            if full and self.spec.limit is not None:
+            if full and self._limited:
                 operations.append(self._removed(self._size - 1, self._size))
                 operations.append(self._added(index, self._size - 1, row))
             else:
-                operations.append(self._added(index, self._visible - 1, row))
+                operations.append(self._added(index, self.visible - 1, row))
         self._trim()
         return operations
 
     def _leave(self, index: int) -> list[Operation]:
-        visible = self._visible
+        visible = self.visible
         self._delete(index)
         if index >= self._size:
             return []
@@ -313,7 +334,7 @@ class Window:
             return self._leave(index)  # to where nothing is known
         if index < self._size <= target or target < self._size <= index:
             return self._leave(index) + self._enter(row.id, key, new)
-        visible = self._visible
+        visible = self.visible
         self._delete(index)
         self._insert(target, key, row)
         before, row.held, row.shown = row.shown, new, self._show(new)
@@ -328,10 +349,6 @@ class Window:
 
     # --- the two lists -------------------------------------------------------------------------
 
-    @property
-    def _visible(self) -> int:
-        return min(len(self._rows), self._size)
-
     def _insert(self, index: int, key: Key, row: _Row) -> None:
         self._keys.insert(index, key)
         self._rows.insert(index, row)
@@ -345,7 +362,7 @@ class Window:
 
     def _trim(self) -> None:
         """Let go of documents far beyond the limit."""
-        if self.spec.limit is None:
+        if not self._limited:
             return
         while len(self._rows) > self._size + 2 * limits.WINDOW_BUFFER:
             self._delete(len(self._rows) - 1)

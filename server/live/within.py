@@ -4,7 +4,7 @@ Now is the second of the position, never a clock of our own; so a result is the 
 at one position, and time passes when the position moves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bson.datetime_ms import DatetimeMS
@@ -32,12 +32,19 @@ class Within(NamedTuple):
     def departure(self, document: Mapping[str, Any]) -> int:
         """The second since the epoch from which on `document` is out; 0 where it has no date."""
         latest: int | None = None
-        for leaf in leaves(document, tuple(self.field.split("."))):
-            for value in leaf if isinstance(leaf, list) else (leaf,):  # pyright: ignore[reportUnknownVariableType]
-                key = bson_key(value)
-                if key[0] == _DATE and (latest is None or key[1] > latest):
-                    latest = key[1]
+        for value in self._values(document):
+            key = bson_key(value)
+            if key[0] == _DATE and (latest is None or key[1] > latest):
+                latest = key[1]
         return 0 if latest is None else -(-(latest + self.period_ms) // 1000)
+
+    def single(self, document: Mapping[str, Any]) -> bool:
+        """Whether the field of `document` is one value."""
+        return sum(1 for _ in self._values(document)) == 1
+
+    def _values(self, document: Mapping[str, Any]) -> Iterator[Any]:
+        for leaf in leaves(document, tuple(self.field.split("."))):
+            yield from leaf if isinstance(leaf, list) else (leaf,)  # pyright: ignore[reportUnknownVariableType]
 
     def condition(self, second: int) -> dict[str, Any]:
         """The filter of what is in at `second`."""

@@ -140,6 +140,8 @@ def turns_of(entries: Iterable[Entry], base: Base) -> list[ChatTurn]:
         blocks = entry.blocks
         if entry.number < base.thinking_from:
             blocks = [block for block in blocks if block["type"] not in _THINKING]
+        if entry.role == "assistant" and entry.stop_reason != "pause_turn":
+            blocks = sendable(blocks)
         if not blocks or (not turns and entry.role == "assistant"):
             continue
         if turns and turns[-1].role == entry.role:
@@ -178,8 +180,8 @@ def last_turns(entries: Sequence[Entry], bytes_max: int) -> int:
 # --- replies that were cut ----------------------------------------------------------------------
 
 
-def sendable(blocks: Iterable[Block]) -> list[Block]:
-    """Of a reply that was cut, the complete blocks that may be sent back as an assistant's turn.
+def sendable(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of a reply, the complete blocks that may be sent back as an assistant's turn.
 
     Text of nothing but white space is refused by the API, and so is thinking at the end.
     """

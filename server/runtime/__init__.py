@@ -18,6 +18,7 @@ from server.runtime.every import every
 from server.runtime.functions import Function, action, mutation, query
 from server.runtime.query_context import QueryCtx
 from server.runtime.runtime import Runtime
+from server.runtime.shared_key import SharedKey
 from server.runtime.tools import Tool, tool
 from server.runtime.write_context import MutationCtx
 
@@ -41,6 +42,7 @@ __all__ = [
     "PageOf",
     "QueryCtx",
     "Runtime",
+    "SharedKey",
     "TooMany",
     "Tool",
     "ToolCtx",

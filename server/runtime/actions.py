@@ -9,6 +9,7 @@ from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
+from schemas.names import stored_name
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, KeyInUse, TooMany, Unavailable
@@ -25,6 +26,7 @@ from server.runtime.following import follow
 from server.runtime.functions import Function
 from server.runtime.idempotency import KeyedCall
 from server.runtime.query_context import QueryCtx
+from server.runtime.shared_key import SharedKey
 from server.runtime.tools import Tool
 from server.runtime.transactions import read, transaction, write
 from server.store.reads import Reads
@@ -249,8 +251,9 @@ class _Call:
             return await function.invoke(QueryCtx(reader), arguments, caller)
 
         who = caller.key if function.wants_caller else ""
-        name = f"{function.__module__}.{function.__name__}"
-        key = (name, encode(to_json(arguments)), who, "followed")
+        module = function.__module__.rpartition(".")[2]
+        name = f"{stored_name(module)}.{stored_name(function.__name__)}"
+        key = SharedKey(name, encode(to_json(arguments)), who)
         return follow(self._actions.registry, key, name, run, self.ctx.time)
 
     def start(self, function: Function[..., Any], arguments: Mapping[str, Any]) -> None:

@@ -88,6 +88,10 @@ class Catalog:
         """Wire name and function, internal ones included, in order of name."""
         return iter(sorted(self._functions.items()))
 
+    def get(self, name: str) -> Function[..., Any] | None:
+        """The function of this wire name, internal ones included; None where there is none."""
+        return self._functions.get(name)
+
     def find(self, name: str, kind: Kind) -> Function[..., Any]:
         """The public function `name`.
 

@@ -111,6 +111,12 @@ class Function(Generic[P, R]):
         model = stored_name(f"{room}_{self.__name__}_arguments")
         return create_model(model, __base__=_Arguments, **fields)
 
+    @property
+    def wire_names(self) -> dict[str, str]:
+        """Python's names of the arguments, and those of the wire."""
+        fields = self.arguments.model_fields.items()
+        return {name.removeprefix(_PREFIX): str(info.alias) for name, info in fields}
+
     def parse(self, arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
         """The Python arguments of a call.
 

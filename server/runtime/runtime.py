@@ -1,6 +1,7 @@
 """Calls of queries and mutations."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from server.runtime.catalog import Catalog
 from server.runtime.explain import explain, explained
 from server.runtime.idempotency import KeyedCall, leave_trace
 from server.runtime.query_context import QueryCtx
+from server.runtime.shared_key import SharedKey
+from server.runtime.shown_arguments import shown_arguments
 from server.runtime.transactions import transaction, write
 from server.store.reads import Reads, SnapshotGone
 from server.store.writes import Session, Writes
@@ -36,7 +39,7 @@ class Runtime:
 
     def prepare_query(
         self, name: str, arguments: Mapping[str, Any], caller: Caller
-    ) -> tuple[tuple[str, bytes, str], RunQuery]:
+    ) -> tuple[SharedKey, RunQuery]:
         """The key under which a query is shared, and what runs it.
 
         Raises:
@@ -44,13 +47,21 @@ class Runtime:
         """
         function = self.catalog.find(name, "query")
         canonical = _canonical(function.parse(arguments, name), arguments)
-        key = (name, canonical, caller.key if function.wants_caller else "")
+        key = SharedKey(name, canonical, caller.key if function.wants_caller else "")
 
         async def run(reader: Any) -> Any:
             parsed = function.parse(arguments, name)  # for each run its own: it may change them
             return await function.invoke(QueryCtx(reader), parsed, caller)
 
         return key, run
+
+    def shown(self, key: SharedKey) -> tuple[str, str | None]:
+        """The arguments under `key` as an operator may see them, and a digest of the caller."""
+        function = self.catalog.get(key.function)
+        digest = hashlib.sha256(key.caller.encode()).hexdigest()[:8] if key.caller else None
+        if function is None:  # one that an action follows, of a module that clients do not see
+            return f"({len(key.arguments)} bytes)", digest
+        return shown_arguments(function, key.arguments), digest
 
     async def query(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Answer:
         """Run a query once, majority-current."""

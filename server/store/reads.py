@@ -41,7 +41,8 @@ class Reads:
         """The majority's present moment."""
         command = {"find": META, "limit": 1, "readConcern": {"level": "snapshot"}}
         reply = await self._database.command(command)
-        at: Timestamp = reply["cursor"]["atClusterTime"]
+        # Of a database that was dropped nothing is read, and so at no time of its own.
+        at: Timestamp = reply["cursor"].get("atClusterTime") or reply["operationTime"]
         return Time(at.time, at.inc)
 
     async def find(

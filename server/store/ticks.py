@@ -33,4 +33,6 @@ class Ticks:
         result = await self._meta.update_one(
             {"_id": _ID, "$expr": {"$gte": ["$$NOW", moment]}}, {"$max": {"second": second}}
         )
+        if result.matched_count == 0:
+            await self.prepare()  # where the database was dropped, there is none to match
         return result.matched_count == 1

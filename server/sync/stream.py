@@ -187,6 +187,8 @@ class SyncStream:
         for query in self._stale:
             since = self.opened_at if first else query.stale_since
             left = since + grace - now
+            if not first and query.run_seconds > grace:
+                left = min(left, 0.0)  # it will not be done by then either
             if left > 0 or (self._strict and left > -limits.STRICT_SECONDS_MAX):
                 held.append(query.through or feed)
                 if left > 0:

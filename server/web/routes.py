@@ -8,8 +8,10 @@ from starlette.types import ASGIApp
 
 from server.web.calls import call_action, call_mutation, call_query
 from server.web.errors import HANDLERS
-from server.web.health import healthz, metrics, readyz
+from server.web.health import healthz, readyz
 from server.web.live import live
+from server.web.live_queries import live_queries
+from server.web.metrics import metrics
 from server.web.open_api import open_api
 from server.web.origin import OriginCheck
 from server.web.pages import browser_file, page
@@ -42,6 +44,7 @@ def create_web(allowed_origins: frozenset[str]) -> Starlette:
             Route("/api/action/{function}", call_action, methods=["POST"]),
             _stream("/api/live/{function}", live, "GET"),
             _stream("/api/sync", SyncEndpoint(), "GET", "POST"),
+            Route("/api/live-queries", live_queries),
             Route("/openapi.json", open_api),
             Route("/healthz", healthz),
             Route("/readyz", readyz),

@@ -8,6 +8,7 @@ from schemas.wire.position import Position, Time
 from server.core.errors import Unavailable
 from server.feed.feed import Feed
 from server.live.registry import Registry
+from server.live.ticker import Ticker
 from server.runtime import Actions, Runtime
 from server.settings import Settings
 from server.store.reads import Reads
@@ -27,6 +28,7 @@ class Services:
     runtime: Runtime
     actions: Actions
     registry: Registry
+    ticker: Ticker
     hub: Hub
     feed: Feed
     reads: Reads

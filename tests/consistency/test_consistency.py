@@ -3,6 +3,7 @@
 A failing schedule is shrunk and kept in `failures/`, and is tried first from then on.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +15,9 @@ from tests.consistency.schedule import Schedule
 from tests.consistency.trial import Stage, Verdict, stage, try_schedule
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
+FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
+AT_ONCE = 8
 FAILURES = Path(__file__).with_name("failures")
 SHRINK_TRIES = int(os.environ.get("HEADWATER_SHRINK_TRIES", "20"))
 
@@ -31,42 +34,62 @@ async def test_a_schedule_that_failed_once_passes(here: Stage, path: Path) -> No
     assert not verdict.faults, "\n".join(verdict.faults)
 
 
-@pytest.mark.parametrize("number", range(6))
-async def test_with_cuts_and_killed_cursors_nothing_is_torn_lost_or_doubled(
-    here: Stage, number: int
-) -> None:
-    await check(here, SEED + number, heavy=False)
+async def test_with_cuts_and_killed_cursors_nothing_is_torn_lost_or_doubled(here: Stage) -> None:
+    await check_all(here, SEED, 6)
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(2))
 async def test_with_elections_nothing_is_torn_lost_or_doubled(here: Stage, number: int) -> None:
     await check(here, SEED + 100 + number, heavy=True)
 
 
 @pytest.mark.fuzz
-@pytest.mark.skipif(not os.environ.get("HEADWATER_FUZZ"), reason="long; see make fuzz")
+@pytest.mark.skipif(not FUZZ, reason="long; see make fuzz")
 async def test_schedule_after_schedule_nothing_is_torn_lost_or_doubled(here: Stage) -> None:
     until = time.monotonic() + FUZZ_SECONDS
-    seed, writes, transitions = SEED + 1_000, 0, 0
-    while time.monotonic() < until:
-        verdict = await check(here, seed, heavy=seed % 8 == 0)
-        writes += verdict.writes
-        transitions += verdict.transitions
-        seed += 1
-    print(f"{seed - SEED - 1_000} schedules, {writes} writes, {transitions} transitions")
+    seed, done, writes, transitions = SEED + 1_000, 0, 0, 0
+    print(f"HEADWATER_SEED={SEED}")
+    try:
+        while time.monotonic() < until:
+            verdicts = await check_all(here, seed, AT_ONCE)
+            verdicts.append(await check(here, seed + AT_ONCE, heavy=True))
+            writes += sum(verdict.writes for verdict in verdicts)
+            transitions += sum(verdict.transitions for verdict in verdicts)
+            seed += AT_ONCE + 1
+            done += AT_ONCE + 1
+    finally:
+        print(f"{done:,} schedules, {writes:,} writes, {transitions:,} transitions")
 
 
 async def check(here: Stage, seed: int, *, heavy: bool) -> Verdict:
     """Try the schedule of `seed`; where it fails, keep the smallest that still does."""
     schedule = Schedule.random(seed, heavy=heavy)
     print(f"seed {seed}, heavy: {heavy}")
-    verdict = await try_schedule(here, schedule)
+    return await passed(here, schedule, await try_schedule(here, schedule))
+
+
+async def check_all(here: Stage, seed: int, count: int) -> list[Verdict]:
+    """Try light schedules at once: they trouble one another, and wait together."""
+    schedules = [Schedule.random(seed + number, heavy=False) for number in range(count)]
+    print(f"seeds {seed} to {seed + count - 1}, heavy: False")
+    together = asyncio.Barrier(count)
+    verdicts = await asyncio.gather(*(try_schedule(here, one, together) for one in schedules))
+    return [
+        await passed(here, schedule, verdict)
+        for schedule, verdict in zip(schedules, verdicts, strict=True)
+    ]
+
+
+async def passed(here: Stage, schedule: Schedule, verdict: Verdict) -> Verdict:
+    """The verdict on `schedule`, if it is without a fault."""
     if verdict.faults:
         print("\n".join(verdict.faults[:20]))
         smaller = await shrunk(here, schedule)
-        path = FAILURES / f"seed_{seed}.json"
+        path = FAILURES / f"seed_{schedule.seed}.json"
         path.write_text(smaller.text(), "utf-8")
-        raise AssertionError("\n".join([f"seed {seed}, kept in {path}", *verdict.faults[:20]]))
+        raise AssertionError(
+            "\n".join([f"seed {schedule.seed}, kept in {path}", *verdict.faults[:20]])
+        )
     return verdict
 
 

@@ -78,8 +78,26 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         yield Stage(members, servers, client, "bank", asyncio.Lock())
 
 
-async def try_schedule(here: Stage, schedule: Schedule) -> Verdict:
-    """Run `schedule`, let everything come to rest, and judge."""
+async def try_schedule(
+    here: Stage, schedule: Schedule, together: asyncio.Barrier | None = None
+) -> Verdict:
+    """Run `schedule`, let everything come to rest, and judge.
+
+    Args:
+        here: Where it is run.
+        schedule: What is done.
+        together: Where those meet who are tried at the same time, when they are ready to begin
+            and when nothing goes wrong any more; who sets up or judges is left in peace.
+    """
+    together = together or asyncio.Barrier(1)
+    try:
+        return await _try(here, schedule, together)
+    except BaseException:
+        await together.abort()
+        raise
+
+
+async def _try(here: Stage, schedule: Schedule, together: asyncio.Barrier) -> Verdict:
     run = uuid4().hex[:8]
     database = here.client[here.database]
     accounts = [f"{run}-a{number}" for number in range(ACCOUNTS)]
@@ -114,19 +132,22 @@ async def try_schedule(here: Stage, schedule: Schedule) -> Verdict:
         for number, one in enumerate(schedule.observers)
     ]
     ended = asyncio.Event()
+    await together.wait()
     watching = [asyncio.create_task(one.run()) for one in observers]
     writing = [asyncio.create_task(one.run(ended)) for one in writers]
     faults: list[str] = []
     try:
         await _play(here, schedule, observers)
         ended.set()
+        await together.wait()
         async with asyncio.timeout(SETTLE_SECONDS):
             await asyncio.gather(*writing)
             end = await writers[0].end()
         faults += await _all_reach(observers, end)
         faults += await _final_values(database, run, observers)
     except TimeoutError:
-        faults.append("the writers were not done in time")
+        doing = [(one.doing, one.refused) for one in writers]
+        faults.append(f"the writers were not done in time: {doing}")
     finally:
         for task in (*watching, *writing):
             task.cancel()

@@ -46,7 +46,12 @@ class Knowledge:
 
 @dataclass
 class Writer:
-    """One after another, random writes to the accounts of a run."""
+    """One after another, random writes to the accounts of a run.
+
+    Attributes:
+        doing: The kind and the id of the latest write.
+        refused: Why a call was answered by no result, the latest time.
+    """
 
     run_id: str
     accounts: list[str]
@@ -54,6 +59,8 @@ class Writer:
     database: Any
     knowledge: Knowledge
     rng: random.Random
+    doing: str = ""
+    refused: str = ""
 
     async def run(self, ended: asyncio.Event) -> None:
         """Write until `ended`; a write that has a key is finished first."""
@@ -67,6 +74,7 @@ class Writer:
         """Make the run's last write, however long it takes; gives its time."""
         write = f"{self.run_id}-end"
         number = 1_000_000
+        self.doing = write
         arguments = {"source": self.accounts[0], "target": self.accounts[1], "amount": 0}
         return await self._until_answered("transfer", write, {**arguments, "number": number})
 
@@ -75,6 +83,7 @@ class Writer:
         number = self.knowledge.numbers
         write = f"{self.run_id}-w{number}"
         self.knowledge.attempted.add(write)
+        self.doing = f"{kind} {write}"
         source, target = self.rng.sample(self.accounts, 2)
         amount = self.rng.randint(1, 100)
         arguments = {"source": source, "target": target, "amount": amount, "number": number}
@@ -125,8 +134,10 @@ class Writer:
                 headers=headers,
                 timeout=60,
             )
-        except httpx2.HTTPError:
+        except httpx2.HTTPError as error:
+            self.refused = repr(error)
             return None
+        self.refused = f"{response.status_code} {response.text}"
         if response.status_code == 200:
             time = time_of(response.json()["position"])
             self._acknowledge(write, time)

@@ -16,6 +16,7 @@ NAMES = (
     "HEADWATER_MONGOD",
     "HEADWATER_ALLOWED_ORIGINS",
     "HEADWATER_STANDIN",
+    "HEADWATER_OPERATOR_TOKEN",
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
 )
@@ -64,6 +65,9 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("HEADWATER_ALLOWED_ORIGINS", "https://app.example.com/path"),
         ("HEADWATER_ALLOWED_ORIGINS", "https://"),
         ("HEADWATER_STANDIN", "perhaps"),
+        ("HEADWATER_OPERATOR_TOKEN", "too-short"),
+        ("HEADWATER_OPERATOR_TOKEN", "sixteen letters and spaces"),
+        ("HEADWATER_OPERATOR_TOKEN", "schlüssel-schlüssel"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_the_cure(

@@ -96,6 +96,39 @@ async def test_a_transaction_is_one_group(database_uri: str) -> None:
         assert len(recorder.groups[0].events) == 30
 
 
+async def test_a_transaction_that_full_batches_divide_is_one_group(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FEED_BATCH_EVENTS_MAX", 3)
+    async with running(database_uri) as (feed, recorder, database):
+        async with database.client.start_session() as session:
+            await session.start_transaction()
+            for number in range(8):
+                await database["items"].insert_one({"_id": number}, session=session)
+            await session.commit_transaction()
+        await database["items"].insert_many([{"_id": number} for number in range(8, 28)])
+        await recorder.until(lambda: len(recorder.ids) == 28)
+        assert recorder.ids == list(range(28))
+        assert [len(group.events) for group in recorder.groups] == [8] + [1] * 20
+        assert feed.interruptions == 0
+
+
+async def test_a_cursor_that_dies_amid_full_batches_loses_and_doubles_nothing(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FEED_BATCH_EVENTS_MAX", 3)
+    async with running(database_uri) as (feed, recorder, database):
+        for start in range(0, 200, 50):
+            documents = [{"_id": number} for number in range(start, start + 50)]
+            await database["items"].insert_many(documents)
+            await recorder.until(lambda start=start: len(recorder.ids) > start + 5)
+            await database.client.admin.command("killAllSessions", [])
+        await recorder.until(lambda: len(recorder.ids) >= 200)
+        assert recorder.ids == list(range(200))
+        assert feed.interruptions > 0
+        assert feed.losses == 0
+
+
 async def test_a_transaction_of_many_megabytes_is_one_group(database_uri: str) -> None:
     async with running(database_uri) as (_, recorder, database):
         async with database.client.start_session() as session:

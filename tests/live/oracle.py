@@ -13,7 +13,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from server.live.matching import NotCompiled, compile_filter
-from server.live.ordering import compile_sort
+from server.live.ordering import Unsortable, compile_sort
 
 FAILURES = Path(__file__).parent / "failures" / "filters"
 
@@ -92,15 +92,16 @@ class Oracle:
         )
 
     def sort_fault(self, sort: list[tuple[str, int]], held: Documents) -> str | None:
-        """How we differ from MongoDB in the order."""
+        """How we differ from MongoDB in the order, or in what has none."""
         wanted = self.sorted(sort, [document["_id"] for document in held])
-        if wanted is None:
-            return None
         try:
             order = compile_sort(sort)
         except NotCompiled:
             return None
-        found = [document["_id"] for document in sorted(held, key=order)]
+        try:
+            found = [document["_id"] for document in sorted(held, key=order)]
+        except Unsortable:
+            found = None
         return None if found == wanted else f"{found}, wanted {wanted}"
 
     def report(self, case: Case) -> str:

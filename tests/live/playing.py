@@ -36,12 +36,14 @@ class Player:
     Attributes:
         counts: operations, the events that came of them, checks (comparisons of a value),
             snapshots, patches, schedules.
+        kinds: The operations by kind.
     """
 
     feed: AsyncMongoClient[dict[str, Any]]
     client: AsyncMongoClient[dict[str, Any]]
     writers: list[AsyncMongoClient[dict[str, Any]]]
     counts: Counter[str] = field(default_factory=Counter[str])
+    kinds: Counter[str] = field(default_factory=Counter[str])
 
     async def play(self, schedule: Schedule) -> Wrong | None:
         """What went wrong, or None."""
@@ -59,7 +61,8 @@ class Player:
         finally:
             await self.client.drop_database(name)
         self.counts["schedules"] += 1
-        self.counts["operations"] += schedule.size
+        self.counts["operations"] += schedule.kinds.total()
+        self.kinds += schedule.kinds
         return None
 
 

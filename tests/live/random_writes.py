@@ -5,6 +5,7 @@ a run of them can be kept in a file, taken apart and played again.
 """
 
 import random
+from collections import Counter
 from typing import Any
 
 from tests.live import random_documents
@@ -12,7 +13,7 @@ from tests.live.random_documents import value
 from tests.live.random_updates import array_filters, pipeline, seen, update
 from tests.live.things import GROUPS, STAGING, ids
 
-__all__ = ["document", "size_of", "where", "write"]
+__all__ = ["document", "kinds_of", "where", "write"]
 
 Write = dict[str, Any]
 
@@ -186,6 +187,8 @@ def _upheaval(rng: random.Random) -> Write:
             return {"do": "drop_database"} if rng.random() < 0.2 else {"do": "drop", "in": STAGING}
 
 
-def size_of(made: Write) -> int:
-    """How many operations a write counts for."""
-    return len(made.get("writes") or made.get("documents") or [made])
+def kinds_of(made: Write) -> Counter[str]:
+    """The operations that a write counts for, by kind."""
+    if "documents" in made:
+        return Counter({made["do"]: len(made["documents"])})
+    return Counter(one["do"] for one in made.get("writes") or [made])

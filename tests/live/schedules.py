@@ -5,13 +5,14 @@ played again and made smaller.
 """
 
 import random
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bson import DatetimeConversion, json_util
 
 from tests.live.random_queries import Query, query
-from tests.live.random_writes import document, size_of, write
+from tests.live.random_writes import document, kinds_of, write
 from tests.live.things import STAGING, ids
 
 __all__ = ["Schedule", "schedule"]
@@ -26,6 +27,7 @@ _LIMITS: dict[str, tuple[float, ...]] = {
     "LINGER_SECONDS": (10.0, 0.0, 0.02),
     "RING_EVENTS_MAX": (50_000, 50_000, 20),
     "FEED_BATCH_BYTES_SPLIT": (8 << 20, 8 << 20, 500),
+    "FEED_BATCH_EVENTS_MAX": (1_024, 1_024, 3),
     "ROUND_SECONDS": (0.25, 0.01),
     "GRACE_SECONDS": (0.02, 0.0),
 }
@@ -52,10 +54,17 @@ class Schedule:
     bursts: list[Burst] = field(default_factory=list[Burst])
 
     @property
-    def size(self) -> int:
-        """How many operations it has."""
+    def kinds(self) -> Counter[str]:
+        """How many operations it has of each kind."""
         return sum(
-            size_of(one) for burst in self.bursts for some in burst for one in some if "do" in one
+            (
+                kinds_of(one)
+                for burst in self.bursts
+                for some in burst
+                for one in some
+                if "do" in one
+            ),
+            Counter[str](),
         )
 
     def to_json(self) -> str:
@@ -86,12 +95,17 @@ def _unescaped(value: Any) -> Any:
     return [_unescaped(one) for one in value] if isinstance(value, list) else value
 
 
-def schedule(seed: int) -> Schedule:
-    """A schedule of some hundred operations, or of some thousand with fewer comparisons each."""
+def schedule(seed: int, *, bulk_max: int = 500) -> Schedule:
+    """A schedule of some hundred operations, or of some thousand with fewer comparisons each.
+
+    Args:
+        seed: From which it is made.
+        bulk_max: How many writes a bulk may have.
+    """
     rng = random.Random(seed)
     made = Schedule(seed)
     made.limits = {name: rng.choice(values) for name, values in _LIMITS.items()}
-    bulk = rng.choice((12, 60, 200))
+    bulk = min(bulk_max, rng.choice((12, 60, 200, 500)))
     made.queries = [query(rng) for _ in range(rng.randrange(6, 20))]
     numbers = range(len(made.queries))
     for _ in range(rng.randrange(3, 8)):

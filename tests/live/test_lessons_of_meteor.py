@@ -263,7 +263,7 @@ async def test_two_hundred_queries_share_one_change_stream(here: Scene) -> None:
         for follower in followers:
             await stack.enter_async_context(follower.following())
             await follower.until(lambda f: len(f.values) == 50)
-        assert await here.metric("headwater_live_queries") == 200
+        assert await here.metric('headwater_live_queries{strategy="maintained"}') == 200
         open_now = (await here.mongod.command("serverStatus"))["metrics"]["cursor"]["open"]
         assert open_now["total"] <= before + 2
         asked = await here.commands("getMore")

@@ -17,14 +17,14 @@ from tests.live.playing import player
 from tests.live.schedules import schedule
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
-SCHEDULES_MAX = 60
+SCHEDULES_MAX, BULK_MAX = 60, 60
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def nobody_follows_one_who_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(window: Any, index: int) -> list[Any]:
-        visible = window._visible
+        visible = window.visible
         window._delete(index)
         return [window._removed(index, visible)] if index < window._size else []
 
@@ -108,10 +108,12 @@ async def test_the_schedules_find_a_fault_that_hides(
 
 
 async def _found(uri: str, monkeypatch: pytest.MonkeyPatch, plant: Plant) -> None:
+    print(f"HEADWATER_SEED={SEED}")
     plant(monkeypatch)
     async with player(uri) as playing:
         for number in range(SCHEDULES_MAX):
-            if await playing.play(schedule(SEED + number)) is not None:
-                print(f"{plant.__name__}: found by schedule {number + 1}")
+            made = schedule(SEED + number, bulk_max=BULK_MAX)
+            if await playing.play(made) is not None:
+                print(f"{plant.__name__}: found by schedule {number + 1}, seed {made.seed}")
                 return
     pytest.fail(f"{SCHEDULES_MAX} schedules did not find it")

@@ -1,5 +1,6 @@
 """The tables that random documents are written to, of every shape that a table can have."""
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from bson import ObjectId
@@ -79,10 +80,11 @@ TABLES: dict[str, type[Document]] = {
 _ODD_IDS: list[Any] = [7, 7.5, True, 1, {"k": 1}, {"k": {"l": 2}}, None, ObjectId("8" * 24), b"id"]
 
 
-def ids(collection: str) -> list[Any]:
+@cache
+def ids(collection: str) -> tuple[Any, ...]:
     """The ids that documents of a collection have."""
     if collection == "objects":
-        return [ObjectId(f"{number:024x}") for number in range(16)]
+        return tuple(ObjectId(f"{number:024x}") for number in range(16))
     if collection == "guards":
-        return ["guard"]
-    return [*(f"t{number:02}" for number in range(24)), *_ODD_IDS]
+        return ("guard",)
+    return (*(f"t{number:02}" for number in range(24)), *_ODD_IDS)

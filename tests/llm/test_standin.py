@@ -25,7 +25,7 @@ from server.llm.standin import (
     Thinking,
     ToolUse,
 )
-from server.llm.standin.prose import improvise
+from server.llm.standin.improvise import improvise
 from server.llm.standin.refusal import Refusal
 from server.llm.standin.validation import check_body
 from server.llm.standin.wire import Answer
@@ -142,7 +142,7 @@ def test_streamed_or_not_a_reply_is_the_same(parts: list[Any], display: str | No
         has_blank_text = any(b.get("text", "x").strip() == "" for b in whole["content"])
         if whole["content"] and not has_blank_text:
             last = user(*answered, {"type": "text", "text": "Go on."})
-            check_body(body | {"messages": [HELLO, again, last]}, is_paused=False)
+            check_body(body | {"messages": [HELLO, again, last]})
 
 
 async def test_a_dropped_connection_is_reset_and_not_closed(
@@ -200,7 +200,7 @@ async def test_a_dropped_connection_is_reset_and_not_closed(
 )
 def test_what_the_api_refuses_is_refused(change: dict[str, Any], status: int, words: str):
     with pytest.raises(Refusal) as caught:
-        check_body(BODY | change, is_paused=False)
+        check_body(BODY | change)
     assert caught.value.status == status
     assert words in caught.value.message
 
@@ -208,7 +208,7 @@ def test_what_the_api_refuses_is_refused(change: dict[str, Any], status: int, wo
 @pytest.mark.parametrize("name", ["model", "max_tokens", "messages"])
 def test_what_the_api_requires_is_required(name: str):
     with pytest.raises(Refusal, match=f"{name}: Field required"):
-        check_body({key: BODY[key] for key in BODY if key != name}, is_paused=False)
+        check_body({key: BODY[key] for key in BODY if key != name})
 
 
 def test_what_the_api_takes_is_taken():
@@ -218,7 +218,7 @@ def test_what_the_api_takes_is_taken():
         {"system": "Be brief.", "stop_sequences": ["."], "metadata": {"user_id": "u"}},
         {"thinking": {"type": "between_tools"}},
     ):
-        check_body(BODY | change, is_paused=False)
+        check_body(BODY | change)
     older = BODY | {"model": "claude-sonnet-4-5", "max_tokens": 4_000}
     for change in (
         {"temperature": 0.5},
@@ -226,7 +226,7 @@ def test_what_the_api_takes_is_taken():
         {"thinking": {"type": "enabled", "budget_tokens": 2_000}},
         {"thinking": {"type": "disabled"}},
     ):
-        check_body(older | change, is_paused=False)
+        check_body(older | change)
 
 
 async def test_a_refusal_has_the_shape_of_the_apis(
@@ -360,4 +360,4 @@ def test_it_says_different_things_about_different_prompts():
 
 def test_every_model_we_know_is_served():
     for name in KNOWN_MODELS:
-        assert check_body(BODY | {"model": name}, is_paused=False).name == name
+        assert check_body(BODY | {"model": name}).name == name

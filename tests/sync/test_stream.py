@@ -92,6 +92,20 @@ def test_a_strict_stream_comes_as_far_as_its_stale_query_is_true() -> None:
     ] == {"snapshot": 2}
 
 
+def test_only_a_strict_stream_waits_for_a_query_whose_last_run_outlasted_the_grace() -> None:
+    for strict in (False, True):
+        fake, one, two = Fake(), query("one", "a"), query("two", 1)
+        stream = stream_of(fake, one, two, strict=strict)
+        assert told(stream) is not None
+        one.step(Time(11, 0), append("b"))
+        two.stale(Time(11, 0), 1e12)
+        fake.position = Time(11, 0)
+        assert told(stream) is None, "within its grace it may yet be done"
+        two.run_seconds = limits.GRACE_SECONDS * 2
+        said = told(stream)
+        assert said == (None if strict else ("11.0~b-", {"one": {"patch": append("b")}}))
+
+
 def test_a_patch_that_is_due_is_sent_even_where_a_snapshot_is_smaller() -> None:
     fake, one, two = Fake(), query("one", "a"), query("two", 1)
     stream = stream_of(fake, one, two, strict=True)

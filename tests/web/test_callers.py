@@ -76,7 +76,8 @@ async def test_callers_share_what_cannot_see_them_and_nothing_else(database_uri:
             assert ada.values["board.whoami"] == {"id": "ada", "notes": 0}
             assert eve.values["board.whoami"] == {"id": "eve", "notes": 0}
             metrics = (await server.http.get("/metrics")).text
-            assert "headwater_live_queries 3.0" in metrics
+            assert 'headwater_live_queries{strategy="rerun"} 2.0' in metrics
+            assert 'headwater_live_queries{strategy="maintained"} 1.0' in metrics
             await server.http.post(
                 "/api/mutation/board.add", json={"topic": "ada"}, headers={"X-User": "eve"}
             )

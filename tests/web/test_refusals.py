@@ -586,6 +586,7 @@ async def test_another_origin_is_refused_before_anything_runs(server: Running, o
         ("OPTIONS", "/api/mutation/board.add"),
         ("GET", "/nope"),
         ("GET", "/metrics"),
+        ("GET", "/api/live-queries"),
     ]:
         response = await server.http.request(
             method, path, headers=headers, content=b'{"topic":"a"}' if method == "POST" else None

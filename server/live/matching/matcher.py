@@ -74,4 +74,5 @@ def _stored(query: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return bson.decode(bson.encode(query, codec_options=_CODEC), _CODEC)
     except (BSONError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise NotCompiled(f"it is not BSON ({error})") from error
+        # Its text would repeat the value, which may be a secret.
+        raise NotCompiled(f"it is not BSON ({type(error).__name__})") from error

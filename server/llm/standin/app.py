@@ -6,7 +6,7 @@ It refuses what Claude's API refuses, answers from its script, and improvises wh
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import orjson
@@ -17,20 +17,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from server.llm.standin.prose import improvise
-from server.llm.standin.refusal import Refusal
-from server.llm.standin.requests import Outcome, ReceivedRequest
-from server.llm.standin.script import (
+from server.llm.standin.caching import PromptCache
+from server.llm.standin.faults import (
+    CutShort,
     Dropped,
     ErrorEvent,
     Failure,
-    Reply,
-    Script,
+    Malformed,
     Stalled,
     StatusError,
 )
+from server.llm.standin.improvise import improvise
+from server.llm.standin.issued import Issued
+from server.llm.standin.recording import Frame, Replay, frames, recorded_message
+from server.llm.standin.refusal import Refusal
+from server.llm.standin.requests import Outcome, ReceivedRequest
+from server.llm.standin.script import Script, Turn
 from server.llm.standin.validation import check_body, check_headers, key_of
-from server.llm.standin.wire import PING, Answer, WireEvent, encoded
+from server.llm.standin.wire import Answer, WireEvent, framed
 
 __all__ = ["DELTAS_PER_SECOND", "Standin", "create_standin"]
 
@@ -39,7 +43,8 @@ DELTAS_PER_SECOND = 40.0
 
 _BODY_BYTES_MAX = 32 * 1024 * 1024  # the real API's limit
 _REQUESTS_KEPT_MAX = 256
-_PAUSED_KEPT_MAX = 64
+
+_PING = framed(WireEvent({"type": "ping"}))
 
 
 class Standin:
@@ -48,10 +53,18 @@ class Standin:
     Args:
         script: What to say; None improvises.
         deltas_per_second: The pace of improvised replies; ``inf`` for at once.
+        script_interval_ms: Between the deltas of scripted replies and the events of recordings,
+            where they do not say.
+        cache_tokens_min: The shortest prompt that is cached.
     """
 
     def __init__(
-        self, script: Script | None = None, *, deltas_per_second: float = DELTAS_PER_SECOND
+        self,
+        script: Script | None = None,
+        *,
+        deltas_per_second: float = DELTAS_PER_SECOND,
+        script_interval_ms: float = 0,
+        cache_tokens_min: int = 1,
     ) -> None:
         self.script = script if script is not None else Script()
         self.requests: deque[ReceivedRequest] = deque(maxlen=_REQUESTS_KEPT_MAX)
@@ -60,9 +73,11 @@ class Standin:
         """Set to end all open streams."""
         self.abort: Callable[[Scope], None] = _abort_unsupported
         """How to reset a request's connection; the server that runs the application knows."""
+        self.script_interval_ms = script_interval_ms
         self._deltas_per_second = deltas_per_second
         self._count = 0
-        self._paused: deque[bytes] = deque(maxlen=_PAUSED_KEPT_MAX)
+        self._issued = Issued()
+        self._cache = PromptCache(cache_tokens_min)
 
     async def answer(self, request: Request) -> Response:
         """Handle ``POST /v1/messages``."""
@@ -79,39 +94,37 @@ class Standin:
         try:
             check_headers(headers)
             received.body = _parsed(await _read(request))
-            check_body(received.body, is_paused=self._is_paused(received.body))
-            reply = self.script.take() or improvise(
+            check_body(received.body, self._issued)
+            turn = self.script.take(received.body) or improvise(
                 received.body, deltas_per_second=self._deltas_per_second
             )
-            if isinstance(reply.failure, StatusError):
-                failure = reply.failure
+            if isinstance(failure := turn.failure, StatusError):
                 raise Refusal(
                     failure.status, failure.error_type, failure.message, failure.retry_after_s
                 )
+            return self._answered(received, turn)
         except Refusal as refusal:
             received.end("refused")
             return _refused(refusal, received)
-        return self._answered(received, reply)
 
-    def _answered(self, received: ReceivedRequest, reply: Reply) -> Response:
-        digest = hashlib.sha256(f"{self._count} {received.request_id}".encode()).hexdigest()[:20]
-        answer = Answer(f"msg_standin_{digest}", received.body["model"], reply, received.body)
-        if reply.ends_with == "pause_turn":
-            self._paused.append(_fingerprint(answer.message()["content"]))
-        if received.body.get("stream"):
-            return _StreamedAnswer(self, received, answer)
-        return _json(
-            answer.message(),
-            received,
-            background=BackgroundTask(received.end, "answered"),
-        )
-
-    def _is_paused(self, body: dict[str, Any]) -> bool:
-        match body.get("messages"):
-            case [*_, {"role": "assistant", "content": content}]:
-                return _fingerprint(content) in self._paused
-            case _:
-                return False
+    def _answered(self, received: ReceivedRequest, turn: Turn) -> Response:
+        body = received.body
+        prompt = self._cache.count(body)
+        if isinstance(turn, Replay):
+            message = recorded_message(turn.data)
+            events = frames(turn.data)
+        else:
+            digest = hashlib.sha256(f"{self._count} {received.request_id}".encode()).hexdigest()
+            answer = Answer(f"msg_standin_{digest[:20]}", body["model"], turn, body, prompt)
+            message = answer.message()
+            events = map(framed, answer.events())
+        if message is not None:
+            self._issued.note(body, message)
+        if body.get("stream"):
+            return _StreamedAnswer(self, received, turn, events)
+        if message is None:
+            raise Refusal(500, "api_error", "The recording spells no message.")
+        return _json(message, received, background=BackgroundTask(received.end, "answered"))
 
 
 class _StreamedAnswer(Response):
@@ -119,12 +132,15 @@ class _StreamedAnswer(Response):
 
     media_type = "text/event-stream; charset=utf-8"
 
-    def __init__(self, standin: Standin, received: ReceivedRequest, answer: Answer) -> None:
+    def __init__(
+        self, standin: Standin, received: ReceivedRequest, turn: Turn, events: Iterator[Frame]
+    ) -> None:
         super().__init__(headers={"request-id": received.request_id, "cache-control": "no-cache"})
         del self.headers["content-length"]
         self._standin = standin
         self._received = received
-        self._answer = answer
+        self._turn = turn
+        self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -145,72 +161,106 @@ class _StreamedAnswer(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _write(self, scope: Scope, send: Send) -> None:
-        async for event in self._paced():
-            await send({"type": "http.response.body", "body": encoded(event), "more_body": True})
+        async for data in self._paced():
+            if data:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
         if self._ends_in_failure:
             self._received.end("failed as told")
-        if isinstance(self._answer.reply.failure, Dropped):
+        if isinstance(self._turn.failure, Dropped):
             self._standin.abort(scope)
             await asyncio.Event().wait()  # until the disconnection is noticed
 
     @property
     def _ends_in_failure(self) -> bool:
-        failure = self._answer.reply.failure
+        failure = self._turn.failure
         return failure is not None and not isinstance(failure, Stalled)
 
-    async def _paced(self) -> AsyncIterator[WireEvent]:
-        reply = self._answer.reply
-        failure = reply.failure
+    async def _paced(self) -> AsyncIterator[bytes]:
+        turn = self._turn
+        failure = turn.failure
+        paced_ms = turn.event_interval_ms if isinstance(turn, Replay) else turn.delta_interval_ms
+        interval_s = (self._standin.script_interval_ms if paced_ms is None else paced_ms) / 1000
         loop = asyncio.get_running_loop()
-        due_at = loop.time() + reply.delay_ms / 1000
-        sent = 0
-        for event in self._answer.events():
-            if failure is not None and _is_due(failure, sent, event):
-                async for extra in self._fail(failure):
-                    yield extra
+        due_at = loop.time() + turn.delay_ms / 1000
+        deltas = 0
+        for events, event in enumerate(self._events):
+            if failure is not None and _is_due(failure, events, deltas, event):
+                async for data in self._fail(failure, event.data):
+                    yield data
                 if self._ends_in_failure:
                     return
                 failure, due_at = None, loop.time()
-            if event.is_delta:
+            if event.is_delta or isinstance(turn, Replay):
                 # Against the clock, not from delta to delta, so that the pace is kept under load.
                 await asyncio.sleep(max(0.0, due_at - loop.time()))
-                due_at += reply.delta_interval_ms / 1000
-                sent += 1
-            yield event
+                due_at += interval_s
+            deltas += event.is_delta
+            yield event.data
+        if failure is not None:
+            async for data in self._fail(failure, b""):
+                yield data
 
-    async def _fail(self, failure: Failure) -> AsyncIterator[WireEvent]:
+    async def _fail(self, failure: Failure, following: bytes) -> AsyncIterator[bytes]:
         match failure:
             case ErrorEvent():
                 refusal = Refusal(200, failure.error_type, failure.message)
-                yield WireEvent(refusal.as_json(self._received.request_id))
-            case Stalled(until=until, ping_interval_ms=interval_ms):
-                until = until or asyncio.Event()
-                while not until.is_set():
-                    try:
-                        async with asyncio.timeout(interval_ms and interval_ms / 1000):
-                            await until.wait()
-                    except TimeoutError:
-                        yield PING
-            case _:
+                yield framed(WireEvent(refusal.as_json(self._received.request_id))).data
+            case CutShort() | Dropped():
+                yield following[: failure.bytes_of_next]
+            case Malformed():
+                yield failure.data
+            case Stalled():
+                async for data in _stall(failure):
+                    yield data
+            case StatusError():
                 pass
 
 
+async def _stall(stalled: Stalled) -> AsyncIterator[bytes]:
+    until = stalled.until or asyncio.Event()
+    interval_s = stalled.ping_interval_ms and stalled.ping_interval_ms / 1000
+    loop = asyncio.get_running_loop()
+    ends_at = float("inf") if stalled.for_ms is None else loop.time() + stalled.for_ms / 1000
+    while not until.is_set() and (left_s := ends_at - loop.time()) > 0:
+        wait_s = min(left_s, interval_s or left_s)
+        try:
+            async with asyncio.timeout(wait_s if wait_s < float("inf") else None):
+                await until.wait()
+        except TimeoutError:
+            if interval_s and loop.time() < ends_at:
+                yield _PING.data
+
+
 def create_standin(
-    script: Script | None = None, *, deltas_per_second: float = DELTAS_PER_SECOND
+    script: Script | None = None,
+    *,
+    deltas_per_second: float = DELTAS_PER_SECOND,
+    script_interval_ms: float = 0,
+    cache_tokens_min: int = 1,
 ) -> Starlette:
     """The stand-in as an ASGI application; ``app.state.standin`` is its `Standin`."""
-    standin = Standin(script, deltas_per_second=deltas_per_second)
+    standin = Standin(
+        script,
+        deltas_per_second=deltas_per_second,
+        script_interval_ms=script_interval_ms,
+        cache_tokens_min=cache_tokens_min,
+    )
     app = Starlette(routes=[Route("/v1/messages", standin.answer, methods=["POST"])])
     app.state.standin = standin
     return app
 
 
-def _is_due(failure: Failure, sent: int, event: WireEvent) -> bool:
-    """Whether `failure` comes before `event`: right after its last delta, or before the first."""
+def _is_due(failure: Failure, events: int, deltas: int, event: Frame) -> bool:
+    """Whether `failure` comes before `event`, which follows so many events and deltas.
+
+    By deltas it comes right after the last of them, or before the first.
+    """
     if isinstance(failure, StatusError):
         return False
-    is_begun = event.is_delta or sent > 0
-    return (is_begun and sent >= failure.after) or event.data["type"] == "message_delta"
+    if failure.at_event is not None:
+        return events >= failure.at_event
+    is_begun = event.is_delta or deltas > 0
+    return (is_begun and deltas >= failure.after) or event.kind == "message_delta"
 
 
 async def _read(request: Request) -> bytes:
@@ -253,10 +303,6 @@ def _json(
         headers={"request-id": received.request_id},
         background=background,
     )
-
-
-def _fingerprint(content: object) -> bytes:
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -1,37 +1,13 @@
-"""Something pleasant to read about whatever was asked: the stand-in's own replies.
+"""Something pleasant to read about whatever was asked: the text of the stand-in's own replies.
 
-Pure and deterministic: the words come from the prompt, and everything else from a hash of the
-conversation, so that the same request reads the same everywhere.
+Pure and deterministic: the words come from the prompt, the rest from the choices given.
 """
 
-import hashlib
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-import orjson
+from server.llm.standin.words import Choice
 
-from server.llm.standin.script import Reply, Text, Thinking
-from server.llm.standin.signature import blocks_of
-
-__all__ = ["improvise"]
-
-_T = TypeVar("_T")
-
-_CHARS_PER_TOKEN = 4
-_THINKING_DELAY_MS = 400
-_PROMPT_CHARS_MAX = 2_000
-_PHRASE_WORDS_MAX = 2
-_WORD_CHARS_MIN, _WORD_CHARS_MAX = 4, 24
-_COMMON = {
-    "about", "after", "again", "also", "because", "been", "before", "being", "between", "could",
-    "difference", "does", "doing", "each", "else", "even", "every", "explain", "from", "give",
-    "have", "here", "into", "just", "know", "like", "make", "many", "more", "most", "much", "must",
-    "need", "only", "other", "over", "please", "really", "same", "should", "show", "some", "such",
-    "tell", "than", "that", "their", "them", "then", "there", "these", "they", "thing", "this",
-    "those", "using", "very", "want", "well", "were", "what", "when", "where", "which", "while",
-    "will", "with", "work", "works", "would", "write", "your",
-}  # fmt: skip
+__all__ = ["SIGNATURE", "compose"]
 
 _THOUGHTS = (
     "The question turns on {a}. ",
@@ -91,76 +67,13 @@ _CLOSINGS = (
     "where it chafes will tell you more than either of us can guess.",
     "None of this is the last word on {a}. It is a place to stand while you find the next one.",
 )
-_SIGNATURE = (
+SIGNATURE = (
     "*Written by Headwater's stand-in, not by Claude; set `ANTHROPIC_API_KEY` for the real one.*"
 )
 
 
-def improvise(body: dict[str, Any], *, deltas_per_second: float) -> Reply:
-    """A reply of a few hundred words to the request `body`, cut where ``max_tokens`` ends."""
-    messages: Sequence[dict[str, Any]] = body["messages"]
-    choose = _Choice(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
-    thinking, text = _compose(_phrases(_prompt(messages)), choose)
-    thinking_deltas = list(_deltas(thinking, choose))
-    text_deltas = list(_deltas(text, choose))
-    room = int(body["max_tokens"]) * _CHARS_PER_TOKEN
-    kept = list(_within(text_deltas, room))
-    return Reply(
-        parts=[Thinking(thinking_deltas), Text(kept)],
-        stop_reason=None if len(kept) == len(text_deltas) else "max_tokens",
-        delay_ms=_THINKING_DELAY_MS if deltas_per_second < float("inf") else 0,
-        delta_interval_ms=1000 / deltas_per_second,
-    )
-
-
-class _Choice:
-    """Choices that look random and follow from `seed` alone, on every version of Python."""
-
-    def __init__(self, seed: bytes) -> None:
-        self._state = hashlib.sha256(seed).digest()
-
-    def below(self, count: int) -> int:
-        self._state = hashlib.sha256(self._state).digest()
-        return int.from_bytes(self._state[:8]) % count
-
-    def one(self, options: Sequence[_T]) -> _T:
-        return options[self.below(len(options))]
-
-    def some(self, options: Sequence[_T], count: int) -> list[_T]:
-        """So many different options, in their own order."""
-        left = list(range(len(options)))
-        while len(left) > count:
-            left.pop(self.below(len(left)))
-        return [options[index] for index in left]
-
-
-def _prompt(messages: Sequence[dict[str, Any]]) -> str:
-    users = [message for message in messages if message["role"] == "user"]
-    return " ".join(str(block.get("text", "")) for block in blocks_of(users[-1]))
-
-
-def _phrases(prompt: str) -> list[str]:
-    """What the prompt is about: its runs of telling words, in order, each once."""
-    phrases: dict[str, str] = {}
-    run: list[str] = []
-    for word in [*re.findall(r"[^\W_]+|[^\w\s]", prompt[:_PROMPT_CHARS_MAX]), "."]:
-        if _tells(word) and len(run) < _PHRASE_WORDS_MAX:
-            run.append(word)
-            continue
-        if run:
-            phrase = " ".join(run)
-            phrases.setdefault(phrase.lower(), phrase)
-        run = [word] if _tells(word) else []
-    return list(phrases.values())
-
-
-def _tells(word: str) -> bool:
-    return word.lower() not in _COMMON and (
-        word.isupper() or _WORD_CHARS_MIN <= len(word) <= _WORD_CHARS_MAX
-    )
-
-
-def _compose(phrases: Sequence[str], choose: _Choice) -> tuple[str, str]:
+def compose(phrases: Sequence[str], choose: Choice) -> tuple[str, str]:
+    """Thoughts and a text about `phrases`."""
     spare = ("the question", "the answer", "the detail")
     a, b, c = (*phrases, *spare[len(phrases[:3]) :])[:3]
     identifier = "_".join(a.lower().split())
@@ -186,25 +99,7 @@ def _compose(phrases: Sequence[str], choose: _Choice) -> tuple[str, str]:
         f"{filled(choose.one(_BRIDGES))}\n\n```python\n{code}\n```",
         filled(middles[1]),
         filled(choose.one(_CLOSINGS)),
-        _SIGNATURE,
+        SIGNATURE,
     ]
     thinking = "".join(filled(thought) for thought in choose.some(_THOUGHTS, 3)).rstrip()
     return thinking, "\n\n".join(paragraphs)
-
-
-def _deltas(text: str, choose: _Choice) -> Iterator[str]:
-    """The text in pieces of one to three words, which join to the text again."""
-    words = re.findall(r"\s*\S+|\s+$", text)
-    at = 0
-    while at < len(words):
-        count = 1 + choose.below(3)
-        yield "".join(words[at : at + count])
-        at += count
-
-
-def _within(deltas: Sequence[str], room: int) -> Iterator[str]:
-    for delta in deltas:
-        if room <= 0:
-            return
-        yield delta[:room]
-        room -= len(delta)

@@ -1,24 +1,22 @@
 """What the stand-in is told to say: replies in order, each with its pace and its failure."""
 
-import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from server.llm.standin.faults import Failure
+from server.llm.standin.recording import Replay
+
 __all__ = [
-    "CutShort",
-    "Dropped",
-    "ErrorEvent",
-    "Failure",
+    "Block",
     "Part",
     "Reply",
     "Script",
-    "Stalled",
-    "StatusError",
     "Text",
     "Thinking",
     "ToolUse",
+    "Turn",
 ]
 
 
@@ -34,6 +32,8 @@ class Text:
     """A text block, sent in these pieces."""
 
     deltas: Sequence[str]
+    citations: Sequence[Mapping[str, Any]] = ()
+    """Each is sent as a ``citations_delta`` after the text: ``{"type": "char_location", …}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,54 +48,17 @@ class ToolUse:
     """The input's JSON in these pieces, broken if you like; None sends `input` in a few."""
 
 
-Part: TypeAlias = Thinking | Text | ToolUse
-
-
 @dataclass(frozen=True, slots=True)
-class StatusError:
-    """Refuse the request with a status, before anything is streamed."""
+class Block:
+    """A content block of any other kind, sent as it is written here."""
 
-    status: int
-    error_type: str
-    message: str = "The script says no."
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorEvent:
-    """Send an ``error`` event after so many deltas, then close."""
-
-    after: int
-    error_type: str = "overloaded_error"
-    message: str = "Overloaded"
+    start: Mapping[str, Any]
+    """The ``content_block`` of its ``content_block_start``: ``{"type": "server_tool_use", …}``."""
+    deltas: Sequence[Mapping[str, Any]] = ()
+    """The ``delta`` of each ``content_block_delta``."""
 
 
-@dataclass(frozen=True, slots=True)
-class CutShort:
-    """End the response cleanly after so many deltas, without ``message_stop``."""
-
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """Reset the TCP connection after so many deltas."""
-
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stalled:
-    """Stop sending after so many deltas, with the connection open."""
-
-    after: int
-    until: asyncio.Event | None = None
-    """Go on when this is set; None never goes on."""
-    ping_interval_ms: int | None = None
-    """Send a ``ping`` this often in the meantime; None is silent."""
-
-
-Failure: TypeAlias = StatusError | ErrorEvent | CutShort | Dropped | Stalled
+Part: TypeAlias = Thinking | Text | ToolUse | Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +67,17 @@ class Reply:
 
     parts: Sequence[Part] = ()
     stop_reason: str | None = None
-    """None is ``tool_use`` when there is a tool call, else ``end_turn``."""
+    """None is ``tool_use`` when there is a tool call, else ``end_turn``. ``pause_turn``,
+    ``max_tokens``, ``refusal`` and the others are sent as they are."""
     delay_ms: float = 0
     """Before the first delta."""
-    delta_interval_ms: float = 0
+    delta_interval_ms: float | None = None
+    """Between deltas; None is the stand-in's own pace for scripts, none unless it was given one."""
     failure: Failure | None = None
+    usage: Mapping[str, Any] | None = None
+    """Fields of the usage, in the API's names, that replace what is counted."""
+    refusal: str | None = "The stand-in was told to refuse."
+    """The explanation that goes with ``refusal``."""
 
     @property
     def ends_with(self) -> str:
@@ -118,26 +87,50 @@ class Reply:
         return "tool_use" if any(isinstance(part, ToolUse) for part in self.parts) else "end_turn"
 
 
+Turn: TypeAlias = Reply | Replay
+
+
 class Script:
-    """Replies waiting to be given, first in, first out; without any the stand-in improvises.
+    """Turns waiting to be given, first in, first out; without any the stand-in improvises.
 
     A request that is refused as malformed uses up none.
+
+    Args:
+        turns: What to say, in order.
+        respond: Asked first, with the request's body; what it returns is said, and None leaves
+            the turn to the queue. For many conversations at once, whose order nobody knows.
+        loop: Whether a turn goes to the end of the queue once it is given, to be given again.
     """
 
-    def __init__(self, *replies: Reply) -> None:
-        self._replies = deque(replies)
+    def __init__(
+        self,
+        *turns: Turn,
+        respond: Callable[[dict[str, Any]], Turn | None] | None = None,
+        loop: bool = False,
+    ) -> None:
+        self.respond = respond
+        self.loop = loop
+        self._turns = deque(turns)
 
     def __len__(self) -> int:
-        return len(self._replies)
+        return len(self._turns)
 
-    def add(self, *replies: Reply) -> None:
-        """Queue more replies."""
-        self._replies.extend(replies)
+    def add(self, *turns: Turn) -> None:
+        """Queue more turns."""
+        self._turns.extend(turns)
 
     def clear(self) -> None:
-        """Forget the replies not yet given."""
-        self._replies.clear()
+        """Forget the turns not yet given, and `respond`."""
+        self._turns.clear()
+        self.respond = None
 
-    def take(self) -> Reply | None:
-        """The next reply, or None to improvise."""
-        return self._replies.popleft() if self._replies else None
+    def take(self, body: dict[str, Any] | None = None) -> Turn | None:
+        """The turn that answers the request `body`, or None to improvise."""
+        if self.respond is not None and (turn := self.respond(body or {})) is not None:
+            return turn
+        if not self._turns:
+            return None
+        turn = self._turns.popleft()
+        if self.loop:
+            self._turns.append(turn)
+        return turn

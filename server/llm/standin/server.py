@@ -27,6 +27,9 @@ class StandinServer:
         host: The address to bind.
         port: The port to bind; 0 takes a free one.
         deltas_per_second: The pace of improvised replies.
+        script_interval_ms: Between the deltas of scripted replies and the events of recordings,
+            where they do not say.
+        cache_tokens_min: The shortest prompt that is cached.
     """
 
     def __init__(
@@ -36,10 +39,17 @@ class StandinServer:
         host: str = "127.0.0.1",
         port: int = 0,
         deltas_per_second: float = DELTAS_PER_SECOND,
+        script_interval_ms: float = 0,
+        cache_tokens_min: int = 1,
     ) -> None:
         self._host = host
         self._port = port
-        app = create_standin(script, deltas_per_second=deltas_per_second)
+        app = create_standin(
+            script,
+            deltas_per_second=deltas_per_second,
+            script_interval_ms=script_interval_ms,
+            cache_tokens_min=cache_tokens_min,
+        )
         self._standin: Standin = app.state.standin
         # Neither a log configuration nor a level: both are the process's, and not ours to set.
         config = uvicorn.Config(
@@ -126,12 +136,21 @@ def run_standin(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
+    script: Script | None = None,
+    deltas_per_second: float = DELTAS_PER_SECOND,
+    script_interval_ms: float = 0,
     announce: Callable[[str], None] = lambda url: print(url, flush=True),
 ) -> None:
-    """Run a stand-in until Ctrl-C, telling `announce` its base URL."""
+    """Run a stand-in until Ctrl-C, telling `announce` its base URL; else as `StandinServer`."""
 
     async def serve() -> None:
-        server = StandinServer(host=host, port=port)
+        server = StandinServer(
+            script,
+            host=host,
+            port=port,
+            deltas_per_second=deltas_per_second,
+            script_interval_ms=script_interval_ms,
+        )
         announce(await server.start())
         try:
             await asyncio.Event().wait()

@@ -1,0 +1,166 @@
+"""``headwater queries``: what each live query of a running server is, does, costs."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import httpx2
+import typer
+from pydantic import ValidationError
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from schemas.wire.live_queries import LiveQueries, LiveQueryRow
+from server.core.errors import StartupError
+from server.settings import Settings
+
+__all__ = ["queries"]
+
+TIMEOUT_SECONDS = 10.0
+WATCH_SECONDS = 2.0
+_STYLES = {
+    "maintained": "green",
+    "asked": "yellow",
+    "rerun": "magenta",
+    "constant": "dim",
+    "reading": "cyan",
+}
+
+
+def queries(
+    url: Annotated[
+        str | None, typer.Option(help="The server; where HEADWATER_HOST and _PORT say, by itself.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many to show.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    watch: Annotated[bool, typer.Option(help="Look again and again, until Ctrl-C.")] = False,
+) -> None:
+    """Show the live queries of a running server, those that cost most first.
+
+    Where the server has a HEADWATER_OPERATOR_TOKEN, set the same in the environment.
+    """
+    answers = _answers((url or _own_url()).rstrip("/"), limit, watch=watch)
+    try:
+        if as_json:
+            for answer in answers:
+                print(answer.model_dump_json(by_alias=True), flush=True)  # for a program to read
+        elif watch and sys.stdout.isatty():
+            with Live(_shown(next(answers)), screen=True, auto_refresh=False) as live:
+                for answer in answers:
+                    live.update(_shown(answer), refresh=True)
+        else:
+            for answer in answers:
+                Console().print(_shown(answer))
+    except KeyboardInterrupt:
+        pass
+
+
+def _own_url() -> str:
+    settings = Settings()
+    host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _answers(url: str, limit: int, *, watch: bool) -> Iterator[LiveQueries]:
+    token = os.environ.get("HEADWATER_OPERATOR_TOKEN", "").strip()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    # Redirects are not followed, so that the token goes nowhere else.
+    with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS) as http:
+        while True:
+            yield _ask(http, f"{url}/api/live-queries?limit={limit}")
+            if not watch:
+                return
+            time.sleep(WATCH_SECONDS)
+
+
+def _ask(http: httpx2.Client, address: str) -> LiveQueries:
+    try:
+        response = http.get(address)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise StartupError(
+            f"There is no server to ask at {address.partition('/api/')[0]} "
+            f"({type(error).__name__}); start one by `headwater serve`, or name it by --url."
+        ) from None
+    try:
+        if response.status_code == 200:
+            return LiveQueries.model_validate_json(response.content)
+        message = _printable(response.json()["error"]["message"])
+    except (ValidationError, ValueError, LookupError, TypeError):
+        message = "it does not speak as Headwater does; name another server by --url."
+    raise StartupError(f"The server answered {response.status_code}: {message}")
+
+
+def _shown(answer: LiveQueries) -> RenderableType:
+    table = Table(box=None, pad_edge=False, expand=True, header_style="bold dim")
+    table.add_column("live query", ratio=1)
+    table.add_column("strategy")
+    for name in ("watched", "result", "log", "changes", "runs", "reads", "lag"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in answer.queries:
+        table.add_row(*_cells(row))
+    parts: list[RenderableType] = [_summary(answer), Text()]
+    parts.append(table if answer.queries else Text("Nobody watches anything.", style="dim"))
+    if answer.left_out:
+        parts.append(Text(f"… and {answer.left_out:,} that cost less (--limit)", style="dim"))
+    return Group(*parts)
+
+
+def _cells(row: LiveQueryRow) -> list[RenderableType]:
+    name = Text(_printable(row.function), style="bold")
+    if row.arguments != "{}":
+        name.append(f" {_printable(row.arguments)}", style="not bold cyan")
+    if row.caller is not None:
+        name.append(f" for {_printable(row.caller)}", style="not bold dim")
+    if row.error is not None:
+        name.append(f"\n  shows the error {_printable(row.error)}", style="not bold red")
+    name.append(f"\n  {_printable(row.reason)}", style="not bold dim")
+    return [
+        name,
+        Text(row.strategy, style=_STYLES[row.strategy]),
+        Text("lingers", style="dim") if row.lingering else Text(f"{row.subscribers:,}"),
+        Text(f"{row.result_count:,}\n{_size(row.result_bytes)}"),
+        Text(f"{row.log_count:,}\n{_size(row.log_bytes)}"),
+        Text(f"{row.events:,}"),
+        Text(f"{row.runs:,}\n{row.cause}"),
+        Text(f"{row.reads:,}" + (f"\n{row.asked:,} asked" if row.asked else "")),
+        Text(_duration(row.lag_ms), style="red" if row.lag_ms else "dim"),
+    ]
+
+
+def _summary(answer: LiveQueries) -> Text:
+    totals = answer.totals
+    count = sum(totals.queries.values())
+    kinds = ", ".join(f"{n:,} {strategy}" for strategy, n in sorted(totals.queries.items()))
+    reads = ", ".join(f"{n:,} {reason}" for reason, n in sorted(totals.reads.items()))
+    text = Text()
+    text.append(f"{count:,} live queries", style="bold")
+    text.append(f" ({kinds})" if kinds else "")
+    text.append(f", watched {totals.subscribers:,} times\n")
+    text.append(f"{sum(totals.reads.values()):,} reads", style="bold")
+    text.append(f" ({reads})" if reads else "")
+    text.append(f" for {totals.events:,} changes; feed {_duration(totals.feed_lag_ms)} behind")
+    if totals.interruptions or totals.losses:
+        text.append(
+            f", opened again {totals.interruptions:,} times, history lost {totals.losses:,} times",
+            style="red",
+        )
+    return text
+
+
+def _size(count: int) -> str:
+    if count < 1_000:
+        return f"{count} B"
+    return f"{count / 1_000:.1f} KB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def _duration(milliseconds: int) -> str:
+    return f"{milliseconds} ms" if milliseconds < 1_000 else f"{milliseconds / 1_000:.1f} s"
+
+
+def _printable(text: str) -> str:
+    """`text` without what a terminal would obey."""
+    return "".join(one if one.isprintable() else "�" for one in text)
