@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -110,16 +111,8 @@ def _shown(answer: LiveQueries) -> RenderableType:
 
 
 def _cells(row: LiveQueryRow) -> list[RenderableType]:
-    name = Text(_printable(row.function), style="bold")
-    if row.arguments != "{}":
-        name.append(f" {_printable(row.arguments)}", style="not bold cyan")
-    if row.caller is not None:
-        name.append(f" for {_printable(row.caller)}", style="not bold dim")
-    if row.error is not None:
-        name.append(f"\n  shows the error {_printable(row.error)}", style="not bold red")
-    name.append(f"\n  {_printable(row.reason)}", style="not bold dim")
     return [
-        name,
+        _name(row),
         Text(row.strategy, style=_STYLES[row.strategy]),
         Text("lingers", style="dim") if row.lingering else Text(f"{row.subscribers:,}"),
         Text(f"{row.result_count:,}\n{_size(row.result_bytes)}"),
@@ -127,22 +120,36 @@ def _cells(row: LiveQueryRow) -> list[RenderableType]:
         Text(f"{row.events:,}"),
         Text(f"{row.runs:,}\n{row.cause}"),
         Text(f"{row.reads:,}" + (f"\n{row.asked:,} asked" if row.asked else "")),
-        Text(_duration(row.lag_ms), style="red" if row.lag_ms else "dim"),
+        Text(_duration(row.lag_ms), style="red") if row.lag_ms else Text("–", style="dim"),
     ]
+
+
+def _name(row: LiveQueryRow) -> RenderableType:
+    """What the query is; below it, indented, why it is kept current as it is."""
+    name = Text(_printable(row.function), style="bold")
+    if row.arguments != "{}":
+        name.append(f" {_printable(row.arguments)}", style="not bold cyan")
+    if row.caller is not None:
+        name.append(f" for {_printable(row.caller)}", style="not bold dim")
+    below = Text(_printable(row.reason), style="dim")
+    if row.error is not None:
+        below = Text(f"shows the error {_printable(row.error)}; ", style="red").append_text(below)
+    return Group(name, Padding(below, (0, 0, 0, 2)))
 
 
 def _summary(answer: LiveQueries) -> Text:
     totals = answer.totals
-    count = sum(totals.queries.values())
+    count, read = sum(totals.queries.values()), sum(totals.reads.values())
     kinds = ", ".join(f"{n:,} {strategy}" for strategy, n in sorted(totals.queries.items()))
     reads = ", ".join(f"{n:,} {reason}" for reason, n in sorted(totals.reads.items()))
     text = Text()
-    text.append(f"{count:,} live queries", style="bold")
+    text.append(f"{count:,} live {'query' if count == 1 else 'queries'}", style="bold")
     text.append(f" ({kinds})" if kinds else "")
-    text.append(f", watched {totals.subscribers:,} times\n")
-    text.append(f"{sum(totals.reads.values()):,} reads", style="bold")
+    text.append(f", {totals.subscribers:,} watching\n")
+    text.append(f"{read:,} {'read' if read == 1 else 'reads'} of MongoDB", style="bold")
     text.append(f" ({reads})" if reads else "")
-    text.append(f" for {totals.events:,} changes; feed {_duration(totals.feed_lag_ms)} behind")
+    text.append(f", {totals.touches:,} {'change' if totals.touches == 1 else 'changes'}")
+    text.append(f"; the feed is {_duration(totals.feed_lag_ms)} behind")
     if totals.interruptions or totals.losses:
         text.append(
             f", opened again {totals.interruptions:,} times, history lost {totals.losses:,} times",

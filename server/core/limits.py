@@ -79,6 +79,8 @@ LOG_ENTRIES_MAX: Final = 4_096
 """A live query's log of patches, counted."""
 DIAGNOSIS_ROWS_MAX: Final = 1_000
 """Live queries that an operator is told of at once, those that cost most; the rest are counted."""
+DIAGNOSIS_BYTES_MAX: Final = 4 << 20
+"""Results measured for one look at them. Past it, their size is what it was when last told."""
 TICK_SECONDS_MIN: Final = 0.1
 TICK_SECONDS_MAX: Final = 1.0
 """Between two looks at what leaves a sliding window of time next. Nothing is read for it."""

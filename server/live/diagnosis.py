@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 from schemas.wire.live_queries import LiveQueryRow, Strategy
+from server.core import limits
 from server.live.live_query import Cause, LiveQuery
 from server.live.read_set import ReadMade
 
-__all__ = ["Sums", "costliest", "diagnose", "strategy_of", "sums"]
+__all__ = ["Sums", "costliest", "diagnose", "measure", "reason_of", "strategy_of", "sums"]
 
 REASON_LENGTH_MAX = 240
 
@@ -21,29 +22,37 @@ _READING: dict[Cause, str] = {
 }
 
 
-def strategy_of(query: LiveQuery) -> tuple[Strategy, str]:
-    """How `query` is kept current, and why so."""
-    strategy, reason = _judge(query)
-    if len(reason) > REASON_LENGTH_MAX:
-        reason = reason[: REASON_LENGTH_MAX - 1] + "…"
-    return strategy, reason
-
-
-def _judge(query: LiveQuery) -> tuple[Strategy, str]:
+def strategy_of(query: LiveQuery) -> Strategy:
+    """How `query` is kept current."""
     if not query.ready:
-        return "reading", _READING.get(query.cause, _READING["subscribed"])
+        return "reading"
     if query.reads:
-        return "rerun", "; ".join(dict.fromkeys(map(_why_rerun, query.reads)))
+        return "rerun"
     for window in query.windows:
         if window.matcher.asks is not None:
-            return "asked", f"{window.matcher.asks}, so it is asked about each changed document"
+            return "asked"
     if query.windows:
-        return "maintained", "what it returns is kept current from change events alone"
-    if query.stale_from is not None:
-        return "reading", _READING.get(query.cause, "it is being read anew")
-    if query.error is not None:
-        return "constant", "it failed before it read anything"
-    return "constant", "it reads nothing"
+        return "maintained"
+    return "constant" if query.stale_from is None else "reading"
+
+
+def reason_of(query: LiveQuery) -> str:
+    """Why `query` is kept current as it is."""
+    match strategy_of(query):
+        case "reading":
+            reason = _READING.get(query.cause, "it is being read anew")
+        case "rerun":
+            reason = "; ".join(dict.fromkeys(map(_why_rerun, query.reads)))
+        case "asked":
+            why = next(one.matcher.asks for one in query.windows if one.matcher.asks is not None)
+            reason = f"{why}, so it is asked about each changed document"
+        case "maintained":
+            reason = "what it returns is kept current from change events alone"
+        case "constant" if query.error is not None:
+            reason = "it failed before it read anything"
+        case "constant":
+            reason = "it reads nothing"
+    return reason if len(reason) <= REASON_LENGTH_MAX else reason[: REASON_LENGTH_MAX - 1] + "…"
 
 
 def _why_rerun(read: ReadMade) -> str:
@@ -66,14 +75,13 @@ def diagnose(query: LiveQuery, arguments: str, caller: str | None, now: float) -
         caller: A digest of its caller, where it has one.
         now: The monotonic clock, in seconds.
     """
-    strategy, reason = strategy_of(query)
     stale = query.stale_from is not None
     return LiveQueryRow(
         function=query.name,
         arguments=arguments,
         caller=caller,
-        strategy=strategy,
-        reason=reason,
+        strategy=strategy_of(query),
+        reason=reason_of(query),
         subscribers=len(query.watchers),
         lingering=not query.watchers,
         result_count=query.result_count,
@@ -93,6 +101,14 @@ def diagnose(query: LiveQuery, arguments: str, caller: str | None, now: float) -
 def costliest(queries: Iterable[LiveQuery], count: int) -> list[LiveQuery]:
     """The `count` of `queries` that cost most: reads first, then changes, then size."""
     return nlargest(count, queries, key=lambda one: (one.read_count, one.events, one.result_bytes))
+
+
+def measure(queries: Iterable[LiveQuery]) -> None:
+    """Find out how large the results are, as far as that may cost; they change without it."""
+    left = limits.DIAGNOSIS_BYTES_MAX
+    for query in queries:
+        if query.ready and query.error is None and query.result_bytes <= left:
+            left -= len(query.snapshot())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +131,7 @@ def sums(queries: Iterable[LiveQuery]) -> Sums:
     strategies: Counter[Strategy] = Counter()
     subscribers = log_bytes = 0
     for query in queries:
-        strategies[_judge(query)[0]] += 1
+        strategies[strategy_of(query)] += 1
         subscribers += len(query.watchers)
         log_bytes += query.log.bytes
     return Sums(strategies, subscribers, log_bytes)

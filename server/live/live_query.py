@@ -162,7 +162,7 @@ class LiveQuery:
 
     @property
     def result_bytes(self) -> int:
-        """About how many bytes its value has as JSON; 0 before anybody wanted it whole."""
+        """About how many bytes its value has as JSON: what `snapshot` had, and patches since."""
         return self._snapshot_bytes
 
     @property

@@ -22,7 +22,7 @@ CANONICAL_BYTES_MAX = 16 << 10
 HIDDEN = "…"
 
 _SECRET_NAME = re.compile(
-    r"key(?!word|board)|token|secret|passw|passphrase|pwd|auth(?!or)|credential|cookie|session"
+    r"key(?!word|board)|token|secret|passw|passphrase|pwd|auth(?!or(?!iz))|credential|cookie|session"
     r"|signature|ticket|bearer|jwt|otp",
     re.IGNORECASE,
 )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from schemas.wire.live_queries import LiveQueries, LiveQueryRow, LiveQueryTotals
 from server.core import limits
 from server.core.errors import Malformed
-from server.live.diagnosis import costliest, diagnose, sums
+from server.live.diagnosis import costliest, diagnose, measure, sums
 from server.live.live_query import LiveQuery
 from server.runtime import SharedKey
 from server.web.operators import require_operator
@@ -27,6 +27,7 @@ async def live_queries(request: Request) -> Response:
     limit = _limit(request)
     queries = services.registry.queries
     shown = costliest(queries, limit)
+    measure(shown)
     now = time.monotonic()
     answer = LiveQueries(
         position=services.position(services.feed.position),

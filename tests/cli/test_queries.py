@@ -35,8 +35,8 @@ async def test_it_shows_each_query_with_its_strategy_and_the_reason(database_uri
             await watching.until(lambda f: f.values == {"q": 1})
             command = await run("--url", server.url)
     assert command.process.returncode == 0, command.said
-    assert command.stdout[0] == "1 live queries (1 rerun), watched 1 times"
-    assert "2 reads (1 subscribed, 1 touched) for 1 changes" in command.stdout[1]
+    assert command.stdout[0] == "1 live query (1 rerun), 1 watching"
+    assert "2 reads of MongoDB (1 subscribed, 1 touched), 1 change;" in command.stdout[1]
     (line,) = [line for line in command.stdout if "diagnosedApp.howMany" in line]
     assert '{"town":"x"}' in line
     assert "rerun" in line

@@ -59,12 +59,10 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         members = await stack.enter_async_context(replica_set(folder))
         uri = members.uri("bank")
-        servers = [
-            await stack.enter_async_context(
-                serving_process(None, f"{APP}:app", HEADWATER_MONGODB_URI=uri)
-            )
-            for _ in range(2)
+        commands = [
+            serving_process(None, f"{APP}:app", HEADWATER_MONGODB_URI=uri) for _ in range(2)
         ]
+        servers = await asyncio.gather(*map(stack.enter_async_context, commands))
         client = await stack.enter_async_context(
             AsyncMongoClient[dict[str, Any]](
                 uri,

@@ -52,12 +52,12 @@ class Held:
         self.failures: list[Exception] = []
         self._ask = self.rounds.ask
 
-    async def ask(self, questions: Iterable[Question], at: Time) -> set[Question]:
+    async def ask(self, questions: Iterable[Question], at: Time, owner: Any) -> set[Question]:
         self.asking.set()
         await self.go_on.wait()
         if self.failures:
             raise self.failures.pop(0)
-        return await self._ask(questions, at)
+        return await self._ask(questions, at, owner)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from tests.live import random_documents
 from tests.sse import apply_patch
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261122"))
-UPDATES = 20_000 if os.environ.get("HEADWATER_FUZZ") else 1_500
+UPDATES = 20_000 if os.environ.get("HEADWATER_FUZZ") else 900
 
 
 class Anything(Document, collection="anything"):

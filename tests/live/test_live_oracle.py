@@ -27,7 +27,7 @@ from tests.serving import Running, serving
 from tests.sse import Follower
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261122"))
-WRITES = 6_000 if os.environ.get("HEADWATER_FUZZ") else 500
+WRITES = 6_000 if os.environ.get("HEADWATER_FUZZ") else 300
 FOLLOWERS = 6
 GROUPS = ("x", "y")
 

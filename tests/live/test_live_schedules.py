@@ -19,7 +19,7 @@ from tests.live.shrinking import shrink
 SEED = int(os.environ.get("HEADWATER_SEED", "20261125"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
 FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
-SAMPLE, SAMPLE_BULK = 6, 30
+SAMPLE, SAMPLE_BULK = 5, 30
 REPORTED_EVERY = 10
 FAILURES = Path(__file__).parent / "failures" / "schedules"
 

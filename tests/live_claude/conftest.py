@@ -18,7 +18,7 @@ CHEAP = "claude-haiku-5-5"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not os.environ.get("HEADWATER_LIVE"):
         for item in items:
-            if "live" in item.keywords:
+            if item.get_closest_marker("live"):
                 item.add_marker(pytest.mark.skip("asks the real Claude; see make test-live"))
 
 

@@ -1,5 +1,6 @@
 """`make bench`: what it measures in processes of its own, in miniature; no time is judged."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("part", ALONE)
+SHORT = {"reads", "beside"}
+"""Run each time; the others take their time."""
+LONG = [
+    pytest.mark.fuzz,
+    pytest.mark.skipif(not os.environ.get("HEADWATER_FUZZ"), reason="long; see make fuzz"),
+]
+
+
+@pytest.mark.parametrize(
+    "part", [pytest.param(one, marks=[] if one in SHORT else LONG) for one in ALONE]
+)
 async def test_each_part_measures_all_that_it_says(
     part: str, mongo_uri: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,7 +42,7 @@ async def test_with_a_token_only_who_shows_it_may_look(database_uri: str) -> Non
             {"authorization": f"Basic {TOKEN}"},
             {"authorization": f"Bearer {TOKEN[:-1]}"},
             {"authorization": f"Bearer {TOKEN}x"},
-            {"authorization": "Bearer "},
+            {"authorization": "Bearer"},
             {"authorization": "Bearer caf\xe9"},
             {"cookie": f"token={TOKEN}"},
         ):
@@ -111,8 +111,10 @@ async def test_no_secret_of_anybodys_arguments_is_seen(
             seen = (await asked(server)).text + (await server.http.get("/metrics")).text
     assert "canary-town" in seen
     assert "ada" in seen
-    for where in (seen, caplog.text):
-        assert "hush" not in where
+    assert "hush" not in seen
+    # The test's own client logs the URLs that it asks for.
+    ours = [one for one in caplog.records if not one.name.startswith("http")]
+    assert not [one for one in ours if "hush" in one.getMessage()]
 
 
 async def test_callers_are_told_apart_and_not_named(database_uri: str) -> None:
