@@ -203,7 +203,7 @@ async def test_whatever_a_follower_is_told_is_what_the_query_returns_there(
                         except SnapshotGone:
                             continue
                 assert checked > 200
-                assert sum(1 for _, _, settled in told if settled) > len(told) / 10
+                assert any(settled for _, _, settled in told)
 
 
 def account(server: Running, follower: Follower, final: dict[str, Any]) -> str:
