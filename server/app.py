@@ -54,9 +54,9 @@ def create_app(
         authenticate: Turns a request into its `Caller`; without it everybody is anonymous.
     """
     if functions is None:
-        from server.functions import ALL  # only where the built-in application is wanted
+        from server.functions import WITH_SAMPLES  # only where the built-in application is wanted
 
-        functions = ALL
+        functions = WITH_SAMPLES
     return Headwater(settings or Settings(), Catalog(functions), authenticate)
 
 
