@@ -65,6 +65,7 @@ export class MessageView {
   /** @param {MessageActions} actions */
   constructor(actions) {
     this.#actions = actions;
+    this.element.tabIndex = -1;
     this.#resume = actionButton("Continue", "act", () => actions.resume(this.#id));
     this.#withdraw = actionButton("Withdraw", "act", () => actions.stop(this.#id));
     this.element.append(
@@ -119,9 +120,20 @@ export class MessageView {
     this.#showNote(message);
     setText(this.#facts, factsOf(message));
     this.#facts.hidden = message.role === "user" || running;
-    this.#resume.hidden = !(this.#place.isLast && isResumable(message));
     setText(this.#resume, message.parts.length > 0 ? "Continue" : "Try again");
-    this.#withdraw.hidden = !this.#place.isQueued;
+    this.#allow(this.#resume, this.#place.isLast && isResumable(message));
+    this.#allow(this.#withdraw, this.#place.isQueued);
+  }
+
+  /**
+   * Show a button or hide it; the focus that it had stays in the message.
+   * @param {HTMLButtonElement} button
+   * @param {boolean} allowed
+   */
+  #allow(button, allowed) {
+    const hadFocus = document.activeElement === button;
+    button.hidden = !allowed;
+    if (hadFocus && !allowed) this.element.focus();
   }
 
   /** @param {ChatMessage} message */

@@ -52,12 +52,15 @@ export class ToolView {
   update({ part, result, call, replyRuns }) {
     const error = errorOf(call, result);
     const hasEnded = Boolean(result) || call?.status === "COMPLETED" || call?.status === "FAILED";
+    const isAsked = call !== undefined && formOf(call, part.toolName) === PersonAnswer;
+    const isJudged = call !== undefined && awaitsApproval(call);
     setText(this.#name, part.toolName);
-    setText(this.#state, stateOf(call, result, replyRuns));
+    setText(this.#state, isAsked ? "Waiting for your answer" : stateOf(call, result, replyRuns));
     this.element.dataset.state = call?.status ?? (result ? "COMPLETED" : "");
     this.element.classList.toggle("growing", replyRuns && !hasEnded);
     this.element.setAttribute("aria-label", `Call of ${part.toolName}`);
-    this.#arguments.update(part.args ? pretty(part.args) : part.argsText, !hasEnded);
+    const open = isJudged || (replyRuns && !hasEnded && !isAsked);
+    this.#arguments.update(part.args ? pretty(part.args) : part.argsText, open);
     const value = error ? undefined : (result?.result ?? call?.result);
     this.#result.update(value === undefined ? "" : pretty(value), false);
     setText(this.#error, error);
