@@ -64,7 +64,7 @@ export class Composer {
     if (messageId === this.#runningId) return;
     const hadFocus = document.activeElement === this.#stop;
     this.#runningId = messageId;
-    this.#stop.disabled = false;
+    this.#stop.ariaDisabled = null;
     this.#stop.hidden = messageId === null;
     if (hadFocus && messageId === null) this.#prompt.focus();
   }
@@ -72,14 +72,13 @@ export class Composer {
   /** Stop the reply that has its turn, if there is one. What waits behind it goes on. */
   async stop() {
     const messageId = this.#runningId;
-    if (!messageId || this.#stop.disabled) return;
-    this.#stop.disabled = true;
+    if (!messageId || this.#stop.ariaDisabled === "true") return;
+    this.#stop.ariaDisabled = "true";
     try {
       await this.#client.action("streaming.cancelStream", { messageId });
     } catch (error) {
+      this.#stop.ariaDisabled = null;
       this.#onProblem(error);
-    } finally {
-      this.#stop.disabled = false;
     }
   }
 

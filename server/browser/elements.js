@@ -48,7 +48,8 @@ export function setText(holder, text) {
 }
 
 /**
- * A button that does its work once at a time.
+ * A button that does its work once at a time. Meanwhile it keeps the focus, as one that is
+ * disabled would not.
  * @param {string} label
  * @param {string} className
  * @param {() => Promise<void>} work
@@ -57,11 +58,12 @@ export function actionButton(label, className, work) {
   const button = element("button", className, label);
   button.type = "button";
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (button.ariaDisabled === "true") return;
+    button.ariaDisabled = "true";
     try {
       await work();
     } finally {
-      button.disabled = false;
+      button.ariaDisabled = null;
     }
   });
   return button;

@@ -95,12 +95,12 @@ function answerForm(input, label, send) {
   const form = element("form", "answer", input, button);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (button.disabled) return;
-    button.disabled = true;
+    if (button.ariaDisabled === "true") return;
+    button.ariaDisabled = "true";
     try {
       await send(input.value.trim());
     } finally {
-      button.disabled = false;
+      button.ariaDisabled = null;
     }
   });
   return form;
