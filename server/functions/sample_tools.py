@@ -1,6 +1,7 @@
 """Tools to try: what Claude may call from the page that comes with the server."""
 
-from datetime import datetime
+import math
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,7 +36,7 @@ async def offers(ctx: QueryCtx) -> list[dict[str, Any]]:
 async def current_time(ctx: ToolCtx, time_zone: str = "UTC") -> str:
     """Tell the time, as ISO 8601, in a time zone by its IANA name: UTC, Europe/Lisbon."""
     try:
-        zone = ZoneInfo(time_zone)
+        zone = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
     except (ValueError, OSError, ZoneInfoNotFoundError):
         raise InvalidArguments(f"There is no time zone {time_zone[:100]!r}.") from None
     return datetime.now(zone).isoformat(timespec="seconds")
@@ -49,17 +50,20 @@ async def calculate(
     right: float,
 ) -> float:
     """Calculate with two numbers."""
+    if operation == "divided by" and right == 0:
+        raise InvalidArguments("Nothing can be divided by zero.")
     match operation:
         case "plus":
-            return left + right
+            value = left + right
         case "minus":
-            return left - right
+            value = left - right
         case "times":
-            return left * right
+            value = left * right
         case "divided by":
-            if right == 0:
-                raise InvalidArguments("Nothing can be divided by zero.")
-            return left / right
+            value = left / right
+    if not math.isfinite(value):
+        raise InvalidArguments("The result is too large for a number.")
+    return value
 
 
 @tool(approval=True)
