@@ -220,6 +220,8 @@ async def test_tools_that_a_stopped_server_left_are_run_again_or_have_failed(
             assert (reply["status"], text_of(reply)) == ("COMPLETED", "Looking.Well.")
             assert workshop.effects == [], "neither was run again"
             assert kinds(reply).count("tool-result") == 2
+            seams = [part["type"] for part in reply["parts"] if part.get("seam")]
+            assert seams == ["tool-result"], "the first part that the resumed reply wrote"
             sent = standin.requests[-1].body["messages"][-1]["content"]
             assert [one.get("is_error") for one in sent] == [True, None]
 
