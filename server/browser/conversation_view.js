@@ -5,6 +5,7 @@ import { Announcer } from "./announcer.js";
 import { isRunning } from "./documents.js";
 import { byId, KeyedViews } from "./elements.js";
 import { followEnd } from "./follow.js";
+import { followedMessagesMax } from "./limits.js";
 import { MessageView } from "./message_view.js";
 
 /** @import { Client } from "./client.js" */
@@ -84,11 +85,14 @@ export class ConversationView {
     this.#views.update(messages);
     const current = messages.find(isRunning);
     const last = messages.at(-1);
-    for (const message of messages) {
-      const isQueued = message !== current && isRunning(message);
-      this.#views.get(message._id)?.setPlace({ isLast: message === last, isQueued });
+    messages.forEach((message, index) => {
+      this.#views.get(message._id)?.setPlace({
+        isLast: message === last,
+        isRecent: index >= messages.length - followedMessagesMax,
+        isQueued: message !== current && isRunning(message),
+      });
       this.#announcer.sawMessage(message);
-    }
+    });
     this.#onRunning(current?._id ?? null);
   }
 

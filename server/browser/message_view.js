@@ -37,6 +37,7 @@ import { ToolView } from "./tool_view.js";
 /**
  * @typedef {object} Place
  * @property {boolean} isLast
+ * @property {boolean} isRecent Whether its calls of tools are followed.
  * @property {boolean} isQueued Whether an earlier reply has its turn.
  */
 
@@ -54,7 +55,7 @@ export class MessageView {
   /** @type {ChatMessage | null} */
   #message = null;
   /** @type {Place} */
-  #place = { isLast: false, isQueued: false };
+  #place = { isLast: false, isRecent: false, isQueued: false };
   /** @type {Map<string, ToolCall>} */
   #calls = new Map();
   /** @type {(() => void) | null} */
@@ -84,26 +85,34 @@ export class MessageView {
   /** @param {ChatMessage} message */
   update(message) {
     this.#message = message;
-    if (!this.#unfollow && message.parts.some(({ type }) => type === "tool-call")) {
-      this.#unfollow = this.#actions.followCalls(message._id, (calls) => {
-        this.#calls = new Map(calls.map((call) => [call.toolCallId, call]));
-        this.#show();
-      });
-    }
+    this.#followCalls();
     this.#show();
   }
 
   /** @param {Place} place */
   setPlace(place) {
-    const { isLast, isQueued } = this.#place;
-    if (place.isLast === isLast && place.isQueued === isQueued) return;
+    if (isSame(this.#place, place)) return;
     this.#place = place;
+    this.#followCalls();
     this.#show();
   }
 
   close() {
     this.#unfollow?.();
     clearTimeout(this.#ticking);
+  }
+
+  #followCalls() {
+    const calls = this.#message?.parts.some(({ type }) => type === "tool-call");
+    const wanted = this.#place.isRecent && calls;
+    if (wanted === Boolean(this.#unfollow)) return;
+    this.#unfollow?.();
+    this.#unfollow = null;
+    if (!wanted) return;
+    this.#unfollow = this.#actions.followCalls(this.#id, (calls) => {
+      this.#calls = new Map(calls.map((call) => [call.toolCallId, call]));
+      this.#show();
+    });
   }
 
   #show() {

@@ -30,7 +30,7 @@ export class ToolView {
   #result = new ValueView("Result");
   #error = element("p", "tool-error");
   #forms = element("div", "tool-forms");
-  element = element("section", "tool");
+  element = element("div", "tool");
   #actions;
   /** @type {Approval | PersonAnswer | null} */
   #form = null;
@@ -39,6 +39,7 @@ export class ToolView {
   constructor(actions) {
     this.#actions = actions;
     this.element.tabIndex = -1;
+    this.element.role = "group";
     this.element.append(
       element("p", "tool-head", this.#name, this.#state),
       this.#arguments.element,

@@ -10,7 +10,6 @@ from tests.browser.conftest import OpenTab, Tab
 from tests.serving import serving
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=20_000)
 
 WORDS = [f"word{number} " for number in range(40)]
 """Without markup, which would make a shown text shorter when it closes."""

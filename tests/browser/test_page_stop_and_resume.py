@@ -3,11 +3,14 @@
 import asyncio
 import re
 
+import pytest
 from playwright.async_api import expect
 
 from server.llm.standin import ErrorEvent, Reply, Stalled, StatusError, Text, Thinking
 from tests.browser.conftest import OpenTab, Tab
 from tests.serving import serving
+
+pytestmark = pytest.mark.browser
 
 WORDS = [f"word{number} " for number in range(40)]
 HALF = "".join(WORDS[:20]).strip()

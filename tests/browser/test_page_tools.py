@@ -4,19 +4,24 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 from playwright.async_api import Locator, expect
+from pymongo import AsyncMongoClient
 
 import server.functions
+from schemas.chat_messages import ChatMessage, TextPart, ToolCallPart, ToolResultPart
 from server.llm.standin import Reply, Stalled, Text, Thinking, ToolUse
 from tests.browser.conftest import OpenTab, Tab
 from tests.serving import Running, serving
+
+pytestmark = pytest.mark.browser
 
 DONE = Reply([Text(["All ", "done."])])
 RENAME = Reply([ToolUse("rename_task", {"title": "Rivers"}, id="toolu_rename")])
 
 
 def call_of(tab: Tab, name: str) -> Locator:
-    return tab.page.get_by_role("region", name=f"Call of {name}")
+    return tab.page.get_by_role("group", name=f"Call of {name}")
 
 
 async def ask_with_tools(tab: Tab, prompt: str) -> None:
@@ -248,6 +253,50 @@ async def test_a_server_without_tools_to_try_shows_no_switch(
         await expect(tab.page.locator("#tools")).to_be_hidden()
         assert "tools" not in running.standin.requests[-1].body
         assert tab.complaints == []
+
+
+async def test_a_conversation_of_more_calls_than_one_stream_may_follow_is_shown_whole(
+    database_uri: str, open_tab: OpenTab
+) -> None:
+    async with serving(database_uri) as server:
+        task = await server.mutation("tasks.create", title="Long")
+        messages = [
+            message.stored()
+            for place in range(0, 240, 2)
+            for message in exchange(task["_id"], place)
+        ]
+        async with AsyncMongoClient[dict[str, Any]](database_uri) as client:
+            await client.get_default_database()["chatMessages"].insert_many(messages)
+            await client.get_default_database()["tasks"].update_one(
+                {"_id": task["_id"]}, {"$set": {"nextSequence": 240}}
+            )
+        tab = await open_tab(server.url)
+        await expect(tab.replies).to_have_count(100)
+        await expect(tab.connection).to_have_text("Live")
+        await expect(tab.page.locator(".tool-state")).to_have_text(["Done"] * 100)
+        server.script.add(Reply([ToolUse("current_time", {})]), DONE)
+        await ask_with_tools(tab, "The time, please.")
+        await expect_completed(tab)
+        await expect(tab.page.locator(".tool-state").last).to_have_text(re.compile("^Done in"))
+        assert tab.complaints == []
+
+
+def exchange(task_id: str, sequence: int) -> list[ChatMessage]:
+    """A prompt and a reply that called a tool, long ago."""
+    id_ = f"toolu_{sequence}"
+    asked = ChatMessage(
+        task_id=task_id, role="user", sequence=sequence, status="COMPLETED",
+        parts=[TextPart(text="Go")],
+    )  # fmt: skip
+    reply = ChatMessage(
+        task_id=task_id, role="assistant", sequence=sequence + 1, status="COMPLETED",
+        finish_reason="end_turn",
+        parts=[
+            ToolCallPart(tool_call_id=id_, tool_name="old", args_text="{}", args={}),
+            ToolResultPart(tool_call_id=id_, result=sequence),
+        ],
+    )  # fmt: skip
+    return [asked, reply]
 
 
 async def test_long_arguments_stay_within_a_phone(database_uri: str, open_tab: OpenTab) -> None:
