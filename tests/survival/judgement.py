@@ -1,0 +1,135 @@
+"""What must hold of a reply that has come through, whatever happened to it."""
+
+from datetime import datetime
+from typing import Any
+
+from tests.headwater_command import Server
+from tests.survival.audit import faults_of
+from tests.survival.conversation import NEXT
+from tests.survival.stage import Run, Stage
+from tests.survival.witness import witnessing
+
+__all__ = ["judge"]
+
+INTERNAL = {
+    "lease",
+    "attempts",
+    "settings",
+    "step",
+    "signature",
+    "attempt",
+    "expiresAt",
+    "timeoutMs",
+}
+
+
+async def judge(stage: Stage, run: Run, servers: list[Server]) -> None:
+    """Look at everything that is left of a reply, and have its conversation go on.
+
+    Args:
+        stage: Where it happened.
+        run: The reply, which is complete.
+        servers: Processes that are alive.
+    """
+    reply = await run.witness.ended()
+    where = f"{run.talk.name}, held at {run.point}: "
+    assert reply["status"] == "COMPLETED", where + str(reply)
+    faults = [*run.witness.faults, *await _history(stage, run)]
+    faults += await _views(stage, run, servers)
+    faults += _results(reply, run.witness.calls)
+    faults += await _effects(stage, run)
+    assert not faults, "\n".join([where, *faults, str(reply), str(run.witness.calls)])
+    await _goes_on(run, servers[-1], where)
+
+
+async def _history(stage: Stage, run: Run) -> list[str]:
+    changes = await stage.audit.told(run.talk.message, "COMPLETED")
+    attempts = [change["attempts"] for change in changes if "attempts" in change]
+    faults = faults_of(changes)
+    if len(run.talk.steps) > attempts[-1] + 1:  # an attempt that is cut leaves one step unfinished
+        faults.append(f"Claude was asked for the steps {run.talk.steps} in {attempts[-1]} attempts")
+    return faults
+
+
+async def _views(stage: Stage, run: Run, servers: list[Server]) -> list[str]:
+    """Whether all processes, the subscriber and the database say the same."""
+    message = run.talk.message
+    stored = await stage.database.chatMessages.find_one({"_id": message})
+    calls = stage.database.agentTools.find({"messageId": message}).sort(
+        [("createdAt", 1), ("_id", 1)]
+    )
+    stored_calls = [as_shown(one) async for one in calls]
+    faults: list[str] = []
+    for server in servers:
+        said = await server.call("query", "messages.get", messageId=message)
+        if said != as_shown(stored):
+            faults.append(f"{said} is said, and stored is {as_shown(stored)}")
+        said = await server.call("query", "toolCallTracking.byMessage", messageId=message)
+        if said != stored_calls:
+            faults.append(f"{said} is said, and stored is {stored_calls}")
+    await run.witness.follower.until(
+        lambda f: f.values == {"m": as_shown(stored), "t": stored_calls}
+    )
+    return faults
+
+
+def as_shown(stored: Any) -> Any:
+    """A document as it is stored, in the form in which clients see it."""
+    match stored:
+        case dict():
+            return {
+                name: "".join(value)
+                if name in ("text", "argsText") and isinstance(value, list)
+                else as_shown(value)
+                for name, value in stored.items()
+                if name not in INTERNAL and value is not None
+            }
+        case list():
+            return [as_shown(one) for one in stored]
+        case datetime():
+            return round(stored.timestamp() * 1000)
+        case _:
+            return stored
+
+
+def _results(reply: dict[str, Any], calls: list[dict[str, Any]]) -> list[str]:
+    """Whether each call has ended, and its result is shown, once."""
+    shown = [part["toolCallId"] for part in reply["parts"] if part["type"] == "tool-result"]
+    faults = [
+        f"the call {one} has not ended" for one in calls if one["status"] in ("PENDING", "RUNNING")
+    ]
+    if sorted(shown) != sorted(one["toolCallId"] for one in calls):
+        faults.append(f"results of {shown} are shown")
+    return faults
+
+
+async def _effects(stage: Stage, run: Run) -> list[str]:
+    """Whether what the tools did is what their calls say."""
+    effects = await stage.database.effects.find({"of": run.talk.name}).to_list()
+    faults: list[str] = []
+    message = await stage.database.chatMessages.find_one({"_id": run.talk.message})
+    attempts = message["attempts"] if message is not None else 0
+    for call in run.witness.calls:
+        times = sum(one["call"] == call["toolCallId"] for one in effects)
+        done = call["status"] == "COMPLETED"
+        once = range(1, 2) if done else range(2)
+        may_be = range(once.start, attempts + 1) if call["idempotent"] else once
+        if times not in may_be:
+            faults.append(f"{call['toolName']} is {call['status']} and happened {times} times")
+    if stray := {one["call"] for one in effects} - {one["toolCallId"] for one in run.witness.calls}:
+        faults.append(f"effects of calls that nobody knows: {stray}")
+    charged = sum(one["tool"] == "charge" for one in effects)
+    if charged > 1:
+        faults.append(f"charged {charged} times")
+    return faults
+
+
+async def _goes_on(run: Run, server: Server, where: str) -> None:
+    """Whether Claude's service takes the transcript of it all with the next prompt."""
+    begun = await server.call(
+        "action", "streaming.streamChat", taskId=run.talk.task, prompt=f"{run.talk.name}: {NEXT}"
+    )
+    async with witnessing(server.http, begun["messageId"]) as witness:
+        reply = await witness.ended()
+    said = "".join(part["text"] for part in reply["parts"] if part["type"] == "text")
+    assert (reply["status"], said) == ("COMPLETED", "Nothing."), where + str(reply)
