@@ -485,4 +485,5 @@ REFUSED = {
 
 
 def _has_news(part: _Part) -> bool:
-    return bool(part.waiting or part.closing or (part.name is None and not part.exists))
+    is_told_empty = part.name != "text"  # a call is shown as soon as it begins
+    return bool(part.waiting or part.closing or (is_told_empty and not part.exists))
