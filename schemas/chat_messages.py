@@ -63,7 +63,7 @@ class ToolCallPart(_ReplyPart):
     args: dict[str, Any] | None = None
 
 
-class ToolResultPart(Part):
+class ToolResultPart(_ReplyPart):
     """What a tool answered."""
 
     type: Literal["tool-result"] = "tool-result"
