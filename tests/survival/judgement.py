@@ -1,6 +1,7 @@
 """What must hold of a reply that has come through, whatever happened to it."""
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.headwater_command import Server
@@ -54,40 +55,40 @@ async def _history(stage: Stage, run: Run) -> list[str]:
 async def _views(stage: Stage, run: Run, servers: list[Server]) -> list[str]:
     """Whether all processes, the subscriber and the database say the same."""
     message = run.talk.message
-    stored = await stage.database.chatMessages.find_one({"_id": message})
-    calls = stage.database.agentTools.find({"messageId": message}).sort(
-        [("createdAt", 1), ("_id", 1)]
-    )
-    stored_calls = [as_shown(one) async for one in calls]
+    found = await stage.database.chatMessages.find_one({"_id": message})
+    calls = stage.database.agentTools.find({"messageId": message}).sort("createdAt")
+    stored = plain({"m": found, "t": sorted(await calls.to_list(), key=lambda one: one["_id"])})
     faults: list[str] = []
     for server in servers:
-        said = await server.call("query", "messages.get", messageId=message)
-        if said != as_shown(stored):
-            faults.append(f"{said} is said, and stored is {as_shown(stored)}")
-        said = await server.call("query", "toolCallTracking.byMessage", messageId=message)
-        if said != stored_calls:
-            faults.append(f"{said} is said, and stored is {stored_calls}")
-    await run.witness.follower.until(
-        lambda f: f.values == {"m": as_shown(stored), "t": stored_calls}
-    )
-    return faults
+        m = await server.call("query", "messages.get", messageId=message)
+        t = await server.call("query", "toolCallTracking.byMessage", messageId=message)
+        faults += _other(server.url, {"m": m, "t": t}, stored)
+    with suppress(TimeoutError):
+        await run.witness.follower.until(lambda f: not _other("", f.values, stored), 5)
+    return [*faults, *_other("the subscriber", run.witness.follower.values, stored)]
 
 
-def as_shown(stored: Any) -> Any:
-    """A document as it is stored, in the form in which clients see it."""
+def _other(who: str, said: Any, stored: Any) -> list[str]:
+    ordered = {"m": said["m"], "t": sorted(said["t"], key=lambda one: one["_id"])}
+    told = plain(ordered)
+    return [] if told == stored else [f"{who} says {told}, and stored is {stored}"]
+
+
+def plain(stored: Any) -> Any:
+    """A document in one form, whether it is stored or shown to clients."""
     match stored:
         case dict():
             return {
                 name: "".join(value)
                 if name in ("text", "argsText") and isinstance(value, list)
-                else as_shown(value)
+                else plain(value)
                 for name, value in stored.items()
                 if name not in INTERNAL and value is not None
             }
         case list():
-            return [as_shown(one) for one in stored]
+            return [plain(one) for one in stored]
         case datetime():
-            return round(stored.timestamp() * 1000)
+            return round(stored.replace(tzinfo=UTC).timestamp() * 1000)
         case _:
             return stored
 
