@@ -26,6 +26,7 @@ from tests.survival.conversation import (
     shown_of,
 )
 from tests.survival.witness import Witness, witnessing
+from tests.waiting import eventually
 
 __all__ = ["ANYWHERE", "EVERY_POINT", "Meddle", "Point", "Run", "Stage", "staged"]
 
@@ -87,7 +88,14 @@ class Run:
 
     async def held(self) -> None:
         """Wait until all that comes before its point has been shown; or it was interrupted."""
-        await self.witness.until(lambda m, t: m["status"] == "INTERRUPTED" or self._is_there(m, t))
+        await eventually(lambda: self._is_asked() or self._is_lost())  # no document tells of it
+        await self.witness.until(lambda m, t: self._is_lost() or self._is_there(m, t))
+
+    def _is_lost(self) -> bool:
+        return self.witness.message["status"] == "INTERRUPTED"
+
+    def _is_asked(self) -> bool:
+        return self.point == ANYWHERE or self.point.step in self.talk.steps
 
     def _is_there(self, message: dict[str, Any], calls: list[dict[str, Any]]) -> bool:
         point, name = self.point, self.talk.name
@@ -97,8 +105,7 @@ class Run:
             at_work = {one["toolName"] for one in calls if one["status"] == "RUNNING"}
             results = sum(part["type"] == "tool-result" for part in message["parts"])
             return at_work == set(point.tools) and results == len(TOOLS) - len(at_work)
-        asked = point.step in self.talk.steps
-        return asked and _parts(shown_of(message)) == _parts(shown(name, point.step, point.event))
+        return _parts(shown_of(message)) == _parts(shown(name, point.step, point.event))
 
     async def finish(self, server: Server) -> None:
         """Have it resumed, again where a short lease was lost once more, until it has ended."""
