@@ -4,7 +4,6 @@ The reply has two steps. The first thinks, says something and calls two tools at
 answers with their results. A conversation that goes on after a cut is answered as Claude would.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from server.llm.standin import Reply, Text, Thinking, ToolUse
 from server.llm.standin.faults import Failure
 from server.llm.standin.wire import Answer
 
-__all__ = ["EVENTS", "TOOLS", "Conversation", "Conversations", "shown", "shown_of"]
+__all__ = ["EVENTS", "NEXT", "TOOLS", "Conversation", "Conversations", "Shown", "shown", "shown_of"]
 
 TOOLS = ("look_up", "charge")
 NEXT = "And what is next?"
@@ -138,12 +137,3 @@ class Conversations:
     def respond(self, body: dict[str, Any]) -> Reply:
         prompt: str = body["messages"][0]["content"][0]["text"]
         return self.by_name[prompt.split(":")[0]].answer(body)
-
-
-@dataclass
-class Held:
-    """Lets a stream come to a certain event, once, and holds it there."""
-
-    step: int
-    event: int
-    go_on: asyncio.Event

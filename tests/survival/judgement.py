@@ -10,7 +10,7 @@ from tests.survival.conversation import NEXT
 from tests.survival.stage import Run, Stage
 from tests.survival.witness import witnessing
 
-__all__ = ["judge"]
+__all__ = ["asked_no_more_than_needed", "judge"]
 
 INTERNAL = {
     "lease",
@@ -43,13 +43,17 @@ async def judge(stage: Stage, run: Run, servers: list[Server]) -> None:
     await _goes_on(run, servers[-1], where)
 
 
+async def asked_no_more_than_needed(stage: Stage, run: Run) -> None:
+    """Check that each attempt left one step unfinished at most, so that one alone resumed it."""
+    message = await stage.database.chatMessages.find_one({"_id": run.talk.message})
+    assert message is not None
+    steps, attempts = run.talk.steps, message["attempts"]
+    assert len(steps) <= attempts + 1, f"{run.talk.name}: steps {steps} in {attempts} attempts"
+
+
 async def _history(stage: Stage, run: Run) -> list[str]:
     changes = await stage.audit.told(run.talk.message, "COMPLETED")
-    attempts = [change["attempts"] for change in changes if "attempts" in change]
-    faults = faults_of(changes)
-    if len(run.talk.steps) > attempts[-1] + 1:  # an attempt that is cut leaves one step unfinished
-        faults.append(f"Claude was asked for the steps {run.talk.steps} in {attempts[-1]} attempts")
-    return faults
+    return faults_of(changes)
 
 
 async def _views(stage: Stage, run: Run, servers: list[Server]) -> list[str]:

@@ -13,7 +13,7 @@ from server.functions import agent_loop, replies, streaming
 from server.llm import ClaudeLimits
 from server.runtime import Find, MutationCtx, QueryCtx, ToolCtx, mutation, query, tool
 
-replies.LEASE_SECONDS = float(os.environ.get("SURVIVAL_LEASE_SECONDS", "1"))
+replies.LEASE_SECONDS = float(os.environ.get("SURVIVAL_LEASE_SECONDS", "10"))
 agent_loop.LEASE_SECONDS = replies.LEASE_SECONDS
 streaming.sweep.seconds = 0.1
 streaming.sweep.timeout = 2  # a process that dies in the middle of a sweep is followed after this
@@ -70,8 +70,10 @@ async def _work(ctx: ToolCtx, of: str, name: str) -> str:
     return f"{name} of {of} is done"
 
 
+SILENCE_MS = int(os.environ.get("SURVIVAL_SILENCE_MS", "120000"))
 QUICK = ClaudeLimits(
-    silence_timeout_ms=int(os.environ.get("SURVIVAL_SILENCE_MS", "120000")),
+    silence_timeout_ms=SILENCE_MS,
+    event_timeout_ms=2 * SILENCE_MS,
     retry_delay_ms=20,
     retry_after_ms_max=200,
 )

@@ -17,7 +17,7 @@ import pytest
 from server.llm.standin import Stalled
 from server.llm.standin.faults import Failure
 from tests.headwater_command import Server
-from tests.survival.judgement import judge
+from tests.survival.judgement import asked_no_more_than_needed, judge
 from tests.survival.stage import ANYWHERE, EVERY_POINT, Meddle, Point, Run, Stage, staged
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
@@ -75,6 +75,7 @@ async def meet(
             alive.append(doomed)
         await asyncio.gather(*(request.ended.wait() for request in stage.standin.requests))
         await asyncio.gather(*(judge(stage, run, alive) for run in runs))
+        await asyncio.gather(*(asked_no_more_than_needed(stage, run) for run in runs))
         return [seconds for seconds in took if seconds is not None]
 
 
