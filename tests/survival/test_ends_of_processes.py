@@ -17,14 +17,16 @@ import pytest
 from server.llm.standin import Stalled
 from server.llm.standin.faults import Failure
 from tests.headwater_command import Server
+from tests.survival.conversation import Shown, shown, shown_of
 from tests.survival.judgement import asked_no_more_than_needed, judge
-from tests.survival.stage import ANYWHERE, EVERY_POINT, Meddle, Point, Run, Stage, staged
+from tests.survival.stage import ANYWHERE, EVERY_POINT, Meddle, Point, Run, Stage, resume, staged
+from tests.waiting import eventually
 
 SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
 FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
 SAMPLE = 10
-LEASE_SECONDS = "0.9" if FUZZ else "1.5"
+LEASE_SECONDS = "0.7" if FUZZ else "2"
 
 Fate = Literal["killed", "frozen", "stopped"]
 FATES: tuple[Fate, ...] = get_args(Fate)
@@ -119,6 +121,57 @@ async def stage(mongo_uri: str) -> AsyncIterator[Stage]:
     async with staged(uri, SEED, SURVIVAL_LEASE_SECONDS=LEASE_SECONDS) as made:
         yield made
         await made.database.client.drop_database(made.database)
+
+
+async def test_a_reply_cancelled_on_another_process_and_lost_by_a_frozen_one_goes_on(
+    stage: Stage,
+) -> None:
+    point, go_on = Point(1, 9), asyncio.Event()
+    holds: list[Failure] = [Stalled(at_event=point.event, until=go_on) for _ in range(2)]
+    b = stage.watcher
+    async with (
+        stage.process() as a,
+        stage.begun(a, point, lambda _: holds.pop() if holds else None) as run,
+    ):
+        await run.held()
+        upstream = stage.standin.requests[-1]
+        await b.call("action", "streaming.cancelStream", messageId=run.talk.message)
+        async with asyncio.timeout(1):
+            await upstream.ended.wait()
+        assert upstream.outcome == "client left"
+        cancelled = await run.witness.ended()
+        assert (cancelled["status"], shown_of(cancelled)) == ("CANCELLED", _shown_at(run))
+        await resume(a, run)
+        await eventually(lambda: run.talk.steps == [1, 1])
+        await _end(a, "frozen")
+        assert (await run.witness.ended())["status"] == "INTERRUPTED"
+        await run.finish(b)
+        go_on.set()
+        os.kill(a.command.process.pid, signal.SIGCONT)
+        await asyncio.gather(*(request.ended.wait() for request in stage.standin.requests))
+        await judge(stage, run, [b, a])
+
+
+async def test_what_a_frozen_process_was_told_to_cancel_is_not_its_own_when_it_wakes(
+    stage: Stage,
+) -> None:
+    point, go_on = Point(1, 9), asyncio.Event()
+    async with stage.process() as a, stage.begun(a, point, held_at(point, go_on)) as run:
+        await run.held()
+        await _end(a, "frozen")
+        b = stage.watcher
+        await b.call("action", "streaming.cancelStream", messageId=run.talk.message)
+        assert (await run.witness.ended())["status"] == "CANCELLED"
+        await resume(b, run)
+        go_on.set()
+        assert (await run.witness.ended())["status"] == "COMPLETED"
+        os.kill(a.command.process.pid, signal.SIGCONT)
+        await asyncio.gather(*(request.ended.wait() for request in stage.standin.requests))
+        await judge(stage, run, [b, a])
+
+
+def _shown_at(run: Run) -> Shown:
+    return shown(run.talk.name, run.point.step, run.point.event)
 
 
 @pytest.mark.fuzz
