@@ -109,9 +109,8 @@ class Conversation:
         """What Claude says to this request."""
         turns: list[dict[str, Any]] = body["messages"]
         blocks = [block for turn in turns for block in turn["content"]]
-        last = turns[-1]["content"][-1]
         called = any(block["type"] == "tool_use" for block in blocks)
-        if last.get("text", "").endswith(NEXT):
+        if any(block.get("text", "").endswith(NEXT) for block in blocks):
             return Reply([Text(["Nothing."])])
         if called:
             step, reply = 2, closing()

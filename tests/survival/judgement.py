@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.headwater_command import Server
 from tests.survival.audit import faults_of
-from tests.survival.conversation import NEXT
-from tests.survival.stage import Run, Stage
+from tests.survival.conversation import NEXT, Conversation
+from tests.survival.stage import ANYWHERE, Run, Stage
 from tests.survival.witness import witnessing
 
 __all__ = ["asked_no_more_than_needed", "judge"]
@@ -135,7 +135,9 @@ async def _goes_on(run: Run, server: Server, where: str) -> None:
     begun = await server.call(
         "action", "streaming.streamChat", taskId=run.talk.task, prompt=f"{run.talk.name}: {NEXT}"
     )
-    async with witnessing(server.http, begun["messageId"]) as witness:
-        reply = await witness.ended()
-    said = "".join(part["text"] for part in reply["parts"] if part["type"] == "text")
-    assert (reply["status"], said) == ("COMPLETED", "Nothing."), where + str(reply)
+    talk = Conversation(run.talk.name, task=run.talk.task, message=begun["messageId"])
+    async with witnessing(server.http, talk.message) as witness:
+        await Run(talk, ANYWHERE, witness).finish(server)
+        reply = witness.message
+    said = [part["text"] for part in reply["parts"] if part["type"] == "text"]
+    assert (reply["status"], said[-1:]) == ("COMPLETED", ["Nothing."]), where + str(reply)

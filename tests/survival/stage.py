@@ -16,7 +16,7 @@ from server.llm.standin import Script, StandinServer
 from server.llm.standin.faults import Failure
 from server.store.connection import database_name
 from tests.headwater_command import Server, serving_process
-from tests.survival.audit import Audit, auditing
+from tests.survival.audit import RUNNING, Audit, auditing
 from tests.survival.conversation import (
     EVENTS,
     TOOLS,
@@ -86,13 +86,17 @@ class Run:
     auto_resume: bool = False
     resumes: int = 0
 
-    async def held(self) -> None:
-        """Wait until all that comes before its point has been shown; or it was interrupted."""
+    async def held(self) -> bool:
+        """Wait until all that comes before its point has been shown; False if it ended before.
+
+        Where there is more to do than there are cores, a short lease is sometimes lost.
+        """
         await eventually(lambda: self._is_asked() or self._is_lost())  # no document tells of it
         await self.witness.until(lambda m, t: self._is_lost() or self._is_there(m, t))
+        return not self._is_lost()
 
     def _is_lost(self) -> bool:
-        return self.witness.message["status"] == "INTERRUPTED"
+        return self.witness.message["status"] not in RUNNING
 
     def _is_asked(self) -> bool:
         return self.point == ANYWHERE or self.point.step in self.talk.steps
