@@ -13,7 +13,7 @@ from server.core.tasks import supervised
 from server.feed.feed import Feed
 from server.live.registry import Registry
 from server.live.ticker import Ticker
-from server.llm import Claude
+from server.llm import Claude, ClaudeLimits
 from server.llm.standin import StandinServer
 from server.runtime import Actions, Catalog, Runtime
 from server.runtime.every import keep_running
@@ -43,6 +43,7 @@ def create_app(
     settings: Settings | None = None,
     functions: Iterable[ModuleType | str] | None = None,
     authenticate: Authenticate | None = None,
+    claude_limits: ClaudeLimits | None = None,
 ) -> "Headwater":
     """A Headwater application.
 
@@ -52,12 +53,13 @@ def create_app(
             ``[*server.functions.ALL, mine]`` keeps those, and a file that is a whole app names
             itself by ``[__name__]``.
         authenticate: Turns a request into its `Caller`; without it everybody is anonymous.
+        claude_limits: How long Claude is waited for, and how often it is asked again.
     """
     if functions is None:
         from server.functions import WITH_SAMPLES  # only where the built-in application is wanted
 
         functions = WITH_SAMPLES
-    return Headwater(settings or Settings(), Catalog(functions), authenticate)
+    return Headwater(settings or Settings(), Catalog(functions), authenticate, claude_limits)
 
 
 class Headwater:
@@ -70,12 +72,17 @@ class Headwater:
     """
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, authenticate: Authenticate | None
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        authenticate: Authenticate | None,
+        claude_limits: ClaudeLimits | None = None,
     ) -> None:
         self.settings = settings
         self.catalog = catalog
         self.mongodb_uri = ""
         self._authenticate = authenticate
+        self._claude_limits = claude_limits
         self._services: Services | None = None
         self._web = create_web(settings.allowed_origins)
         self._web.router.lifespan_context = self._starlette_lifespan
@@ -136,7 +143,7 @@ class Headwater:
             standin = StandinServer()
             key, base_url = "stand-in", await standin.start()
             stack.push_async_callback(standin.stop)
-        claude = Claude(key, base_url)
+        claude = Claude(key, base_url, limits=self._claude_limits)
         stack.push_async_callback(claude.close)
         return claude
 

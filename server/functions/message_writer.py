@@ -132,7 +132,7 @@ class MessageWriter:
         self._request_id: str | None = None
         self.usage = message.usage or MessageUsage()
         self.tokens = 0
-        self._is_cut = message.usage is not None and not message.usage.final
+        self._is_cut = message.step is not None or not self.usage.final
 
     @property
     def stopped(self) -> bool:
@@ -306,6 +306,8 @@ class MessageWriter:
             update = {"$set": fields, **({"$push": pushed} if pushed else {})}
             if "retrying" not in fields:
                 update["$unset"] = {"retrying": ""}
+            if "model" in fields:  # the reply has just begun
+                update |= self._ids()
             matched = await self._ctx.update_one(ChatMessage, self._fence, update)
         elif pushed:
             matched = await self._ctx.append(ChatMessage, self._fence, pushed)
@@ -377,11 +379,13 @@ class MessageWriter:
 
     async def _end_cut(self, status: MessageStatus, **more: Any) -> None:
         """The one ending, with all that was heard; nothing where we were fenced off."""
-        if self._is_open and self._request_id is not None:
+        began = self._request_id is not None
+        if self._is_open and began:
             self._is_cut = True
             self._count(self._counted)
         try:
-            await self._record([], status=status, **more)
+            unset = ("step",) if self._is_open and not began else ()  # of which there is nothing
+            await self._record([], status=status, unset=unset, **more)
         except Fenced:
             return
 
@@ -485,4 +489,5 @@ REFUSED = {
 
 
 def _has_news(part: _Part) -> bool:
-    return bool(part.waiting or part.closing or (part.name is None and not part.exists))
+    is_told_empty = part.name != "text"  # a call is shown as soon as it begins
+    return bool(part.waiting or part.closing or (is_told_empty and not part.exists))

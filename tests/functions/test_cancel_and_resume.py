@@ -320,7 +320,10 @@ async def test_a_reply_that_may_is_resumed_by_itself_and_by_exactly_one(
             await follower.until(lambda f: text_of(f.values["m"]) == "one two ")
             await freeze(database_uri, message)
             await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
-            assert text_of(follower.values["m"]) == "one two and so on"
+            reply = follower.values["m"]
+            assert text_of(reply) == "one two and so on"
+            assert reply["usage"]["final"] is False, "nobody knows what the frozen one took"
+            assert len(reply["requestIds"]) == 2
             await at_rest(a)
             await at_rest(c)
         assert len(standin.requests) == 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from server.functions import agent_loop
-from server.llm.standin import Reply, StandinServer, Text, Thinking, ToolUse
+from server.llm.standin import Reply, StandinServer, Stalled, Text, Thinking, ToolUse
 from tests.functions import workshop
 from tests.functions.chat import (
     EXTERNAL,
@@ -22,6 +22,22 @@ from tests.functions.chat import (
 )
 
 DONE = Reply([Text(["All ", "done."])])
+
+
+async def test_a_call_is_shown_as_soon_as_claude_begins_it(database_uri: str) -> None:
+    standin, go_on = StandinServer(), asyncio.Event()
+    async with standin, talking(database_uri, standin) as server:
+        begun = Stalled(at_event=3, until=go_on)  # message_start, ping, content_block_start
+        call = ToolUse("add", {"left": 1, "right": 2}, id="toolu_a")
+        standin.script.add(Reply([call], failure=begun), DONE)
+        message = await begin(server, await new_task(server), tools=["add"])
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: f.values["m"]["parts"])
+            (part,) = follower.values["m"]["parts"]
+            assert (part["toolName"], part["argsText"]) == ("add", "")
+            go_on.set()
+            await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+            assert follower.values["m"]["parts"][0]["argsText"] == '{"left":1,"right":2}'
 
 
 async def test_tools_run_at_once_and_their_results_go_back(database_uri: str) -> None:
