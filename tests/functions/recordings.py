@@ -27,6 +27,8 @@ FOUND = {
 def event(kind: str, **fields: Any) -> bytes:
     """One event."""
     said = json.dumps({"type": kind, **fields}, ensure_ascii=False)
+    if any("\ud800" <= letter <= "\udfff" for letter in said):
+        said = json.dumps({"type": kind, **fields})
     return f"event: {kind}\ndata: {said}\n\n".encode()
 
 
@@ -95,7 +97,11 @@ WRITTEN: dict[str, bytes] = {
     ),
     "several texts": reply(text(0, "One."), text(1), text(2, "Three.")),
     "letters of all kinds": reply(
-        text(0, "Zü", "rich 👩", "\u200d👩", "\u200d👧 e", "\u0301 \u202eabc\u202c", "\x00\x1f\u2028", "日本", "𝔘")
+        text(0, "Zü", "rich 👩", "\u200d👩", "\u200d👧 e", "\u0301 \u202eabc\u202c"),
+        text(1, "\x00\x1f\u2028", "日本", "𝔘"),
+    ),
+    "letters in halves": reply(
+        text(0, "a\ud83d", "\ude00b\udc00c", "d\ud83d"), text(1, "\ud83d", "\ude00"),
     ),
     "usage of all kinds": reply(
         text(0, "Well."),
@@ -105,7 +111,8 @@ WRITTEN: dict[str, bytes] = {
             "service_tier": "standard",
         },
         end={
-            "input_tokens": 41, "cache_creation_input_tokens": 301, "cache_read_input_tokens": 2_001,
+            "input_tokens": 41,
+            "cache_creation_input_tokens": 301, "cache_read_input_tokens": 2_001,
             "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0},
             "output_tokens_details": {"thinking_tokens": 12},
         },
@@ -120,7 +127,7 @@ WRITTEN: dict[str, bytes] = {
         stop_reason="tool_use",
     ),
     "arguments that MongoDB minds": reply(
-        tool(0, "look", '{"$set": {"a.b": 1, "$x": {}}, "": 0, "big": 123456789012345678901234567890}'),
+        tool(0, "look", '{"$set": {"a.b": 1, "$x": {}}, "": 0,', f' "big": {10**30 + 1}}}'),
         stop_reason="tool_use",
     ),
     "a tool's JSON cut by max_tokens": reply(
@@ -132,7 +139,11 @@ WRITTEN: dict[str, bytes] = {
     ),
     "the server's own tools": reply(
         tool(0, "web_search", '{"query": "Aare"}', kind="server_tool_use"),
-        block(1, {"type": "web_search_tool_result", "tool_use_id": "server_tool_use_0", "content": [FOUND]}),
+        block(
+            1,
+            {"type": "web_search_tool_result", "tool_use_id": "server_tool_use_0"}
+            | {"content": [FOUND]},
+        ),
         text(2, "It is long."),
     ),
     "things newer than this code": reply(

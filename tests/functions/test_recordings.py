@@ -17,6 +17,8 @@ from tests.serving import Running
 
 HELLO = {"role": "user", "content": "Hello"}
 TOOLS = [EXTERNAL | {"name": name} for name in ("look", "get_weather")]
+SLOWLY = ["1_two_tools", "citations", "letters in halves", "a tool's JSON cut by max_tokens"]
+"""Those that are also sent so slowly that they are written in many pieces."""
 SHOWN = {"text": "text", "thinking": "reasoning", "tool_use": "tool-call"}
 
 
@@ -24,15 +26,26 @@ async def by_the_sdk(standin: StandinServer, data: bytes) -> dict[str, Any]:
     """The message that the SDK's own accumulator makes of a recording."""
     standin.script.add(Replay(data))
     async with (
-        anthropic.AsyncAnthropic(
-            base_url=standin.base_url, api_key="any", max_retries=0
-        ) as sdk,
+        anthropic.AsyncAnthropic(base_url=standin.base_url, api_key="any", max_retries=0) as sdk,
         sdk.messages.stream(
             model="claude-sonnet-5-5", max_tokens=1_000, messages=[HELLO]
         ) as stream,
     ):
         final = await stream.get_final_message()
-    return final.model_dump(mode="json", exclude_unset=True, warnings=False)
+    return whole_letters(final.model_dump(mode="json", exclude_unset=True, warnings=False))
+
+
+def whole_letters(value: Any) -> Any:
+    """Halves of one letter joined, as no database and no stream can hold them by themselves."""
+    match value:
+        case dict():
+            return {key: whole_letters(one) for key, one in value.items()}
+        case list():
+            return [whole_letters(one) for one in value]
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case _:
+            return value
 
 
 async def transcript(uri: str, task: str) -> list[dict[str, Any]]:
@@ -96,11 +109,13 @@ def counted(usage: dict[str, Any]) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("data", RECORDED.values(), ids=list(RECORDED))
-@pytest.mark.parametrize("pace_ms", [0, 7], ids=["at once", "slowly"])
+@pytest.mark.parametrize(
+    ("name", "pace_ms"), [(name, 0) for name in RECORDED] + [(name, 7) for name in SLOWLY]
+)
 async def test_what_is_stored_is_what_the_sdk_makes_of_the_same_bytes(
-    database_uri: str, data: bytes, pace_ms: int
+    database_uri: str, name: str, pace_ms: int
 ) -> None:
+    data = RECORDED[name]
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
         expected = await by_the_sdk(standin, data)
@@ -122,9 +137,8 @@ async def test_what_is_stored_is_what_the_sdk_makes_of_the_same_bytes(
         assert (reply["stopReason"], reply["role"]) == (expected["stop_reason"], "assistant")
         assert reply["requestId"] in stored["requestIds"]
         usage = json.loads(reply["usage"])
-        for name, count in usage.items():
-            if name != "thinking_tokens":
-                assert count == (expected["usage"].get(name) or 0), name
+        for what in usage.keys() - {"thinking_tokens"}:
+            assert usage[what] == (expected["usage"].get(what) or 0), what
         went_on = expected["stop_reason"] == "tool_use"
         assert (text_of(stored)[-5:] == "Done.") == went_on
         if not went_on:
@@ -139,14 +153,18 @@ async def test_what_is_stored_is_what_the_sdk_makes_of_the_same_bytes(
         standin.script.add(Reply([Text(["Next."])]))
         after = await ended(server, await begin(server, task, "And?", tools=TOOLS))
         assert text_of(after) == "Next.", f"the strict stand-in takes it back: {after}"
-        if "things newer" not in str(data[:0]):
-            sent = [turn for turn in standin.requests[-1].body["messages"]]
-            assert sent[1]["content"] == sendable_of(expected["content"])
+        sent = standin.requests[-1].body["messages"][1]
+        assert floating(sent["content"]) == floating(sendable_of(expected["content"]))
 
 
 def sendable_of(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All but texts of nothing, which the service refuses."""
     return [block for block in content if block["type"] != "text" or block["text"].strip()]
+
+
+def floating(value: Any) -> Any:
+    """Numbers as the stand-in reads them, which has no very large integers."""
+    return json.loads(json.dumps(value), parse_int=float)
 
 
 def shown_as_stored(value: Any) -> Any:
