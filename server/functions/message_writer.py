@@ -41,7 +41,7 @@ FLUSH_INTERVAL_SECONDS_MAX = 0.5
 COMPACT_CHUNKS = 1_000
 """A text of so many chunks is made one, and of more where it is so long that writing it whole
 costs more than its chunks did: then compaction never costs more than what it saves."""
-OPLOG_ENTRY_BYTES = 200
+OPLOG_ENTRY_BYTES = 360
 """What MongoDB's oplog takes for an update, beside the update itself; measured."""
 OPLOG_RECORD_BYTES = 450
 """The same for a transaction that records a step, with its first transcript entry."""
