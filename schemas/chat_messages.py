@@ -54,7 +54,10 @@ class ReasoningPart(_ReplyPart):
 
 
 class ToolCallPart(_ReplyPart):
-    """A tool that Claude wants to be run; `args` are there when they are complete."""
+    """A tool that Claude wants to be run.
+
+    `args` are there when they are complete; of a call that its reply's end cut, when that is known.
+    """
 
     type: Literal["tool-call"] = "tool-call"
     tool_call_id: str

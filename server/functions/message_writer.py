@@ -17,6 +17,7 @@ from typing import Any
 from schemas.chat_messages import ChatMessage, MessageStatus
 from schemas.chat_messages import Usage as MessageUsage
 from server.functions.replies import fence, record
+from server.functions.storable_json import storable_json
 from server.llm import (
     Ended,
     Entry,
@@ -38,7 +39,12 @@ FLUSH_INTERVAL_SECONDS_MIN = 0.025
 """Between two writes, at least; about what a screen shows."""
 FLUSH_INTERVAL_SECONDS_MAX = 0.5
 COMPACT_CHUNKS = 1_000
-"""A text of so many chunks is made one, and again whenever its length has doubled."""
+"""A text of so many chunks is made one, and of more where it is so long that writing it whole
+costs more than its chunks did: then compaction never costs more than what it saves."""
+OPLOG_ENTRY_BYTES = 360
+"""What MongoDB's oplog takes for an update, beside the update itself; measured."""
+OPLOG_RECORD_BYTES = 450
+"""The same for a transaction that records a step, with its first transcript entry."""
 MESSAGE_CHARS_MAX = 4_000_000
 """What a message may hold, far enough from MongoDB's 16 MB that its ending can be written."""
 OUTAGE_SECONDS_MAX = 30.0
@@ -65,32 +71,41 @@ class _Part:
         waiting: What is still to be written.
         closing: Fields that it gets when it is complete.
         exists: Whether the message has it.
-        compact_at: At so many chunks the text is made one.
+        length: Of that, in characters.
     """
 
     def __init__(self, fields: dict[str, Any], name: str | None) -> None:
         self.fields = fields
         self.name = name
-        self.text = ""
+        self.text: list[str] = []
+        self.length = 0
         self.chunks = 0
         self.waiting: list[str] = []
         self.closing: dict[str, Any] = {}
         self.exists = False
-        self.compact_at = COMPACT_CHUNKS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its chunks are to be made one."""
+        return self.chunks >= max(COMPACT_CHUNKS, self.length // OPLOG_ENTRY_BYTES)
+
+    def whole_text(self) -> str:
+        """Its text, with what is still to be written."""
+        self.text = ["".join(self.text)]
+        return "".join([*self.text, *self.waiting])
 
     def whole(self) -> dict[str, Any]:
         """All of it, as it is stored."""
-        text = self.text + "".join(self.waiting)
+        text = self.whole_text()
         texts = {self.name: [text] if text else []} if self.name is not None else {}
         return {**self.fields, **texts, **self.closing}
 
     def written(self, count: int, closed: dict[str, Any], *, whole: bool) -> None:
         """The first `count` of `waiting` are stored, as one chunk more or as the only one."""
-        self.text += "".join(self.waiting[:count])
+        self.text += self.waiting[:count]
+        self.length += sum(map(len, self.waiting[:count]))
         del self.waiting[:count]
         self.closing = {k: v for k, v in self.closing.items() if k not in closed}
-        if whole and self.exists:
-            self.compact_at = max(COMPACT_CHUNKS, self.chunks * 2)
         if whole or not self.exists:
             self.chunks = 1
         elif count:
@@ -119,6 +134,7 @@ class MessageWriter:
         self._is_resumed = message.attempts > 1 and bool(message.parts)
         self._parts: list[_Part] = []
         self._part_of: dict[int, _Part] = {}
+        self._broken: dict[str, tuple[_Part, dict[str, Any]]] = {}
         self._first: dict[str, Any] = {"status": "STREAMING"}
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -145,6 +161,7 @@ class MessageWriter:
         """What is heard from here on answers the request of step `number`."""
         self._step, self._is_open = number, True
         self._part_of = {}
+        self._broken = {}
         self._counted = Usage()
         self._thinking_known = True
         from_part = self._first_part + len(self._parts)
@@ -196,6 +213,7 @@ class MessageWriter:
     def _grow(self, index: int, text: str) -> None:
         self._part_of[index].waiting.append(text)
         self._chars += len(text)
+        self._ctx.tally("reply_text_bytes", len(text.encode()))
         self._news.set()
         if self._chars > MESSAGE_CHARS_MAX:
             raise TooLong
@@ -208,9 +226,11 @@ class MessageWriter:
         if event.kind == "reasoning" and self._thinking_known and block.get("signature"):
             part.closing["signature"] = block["signature"]
         elif event.kind == "tool-call" and event.is_whole:
-            part.closing["args"] = block["input"]
+            part.closing["args"] = storable_json(block["input"])
+        elif event.kind == "tool-call":
+            self._broken[str(block["id"])] = part, storable_json(block["input"])
         elif event.kind == "text" and block.get("citations"):
-            part.closing["citations"] = block["citations"]
+            part.closing["citations"] = storable_json(block["citations"])
         if part.closing:
             self._news.set()
 
@@ -291,7 +311,7 @@ class MessageWriter:
             if not _has_news(part) and (part.exists or not follows):
                 continue  # one that is empty is written before what follows it: no gap in the list
             at = f"parts.{self._first_part + place}"
-            whole = again or part.chunks >= part.compact_at
+            whole = again or part.is_due
             written.append((part, len(part.waiting), dict(part.closing), whole))
             text = "".join(part.waiting)
             if not part.exists:
@@ -299,7 +319,7 @@ class MessageWriter:
                 continue
             fields |= {f"{at}.{name}": value for name, value in part.closing.items()}
             if whole:
-                fields[f"{at}.{part.name}"] = [part.text + text]
+                fields[f"{at}.{part.name}"] = [part.whole_text()]
             elif text:
                 pushed[f"{at}.{part.name}"] = text
         if fields:
@@ -310,11 +330,14 @@ class MessageWriter:
                 update |= self._ids()
             matched = await self._ctx.update_one(ChatMessage, self._fence, update)
         elif pushed:
+            update = {"$push": pushed}
             matched = await self._ctx.append(ChatMessage, self._fence, pushed)
         else:
             return
         if not matched:
             raise Fenced
+        written_bytes = self._ctx.stored_bytes(update) + OPLOG_ENTRY_BYTES
+        self._ctx.tally("reply_written_bytes", written_bytes)
         self._first = {k: v for k, v in self._first.items() if k not in fields}
         for part, count, closed, whole in written:
             part.written(count, closed, whole=whole)
@@ -343,6 +366,9 @@ class MessageWriter:
             Fenced: The message is no longer ours.
         """
         content = [dict(block) for block in ended.content]
+        for part, args in self._broken.values():
+            part.closing["args"] = args  # not sooner: a reply that is cut would have them run
+        uses = [{**use, "broken": True} if use["id"] in self._broken else use for use in uses]
         reply = Entry.of("reply", content, self._id)
         reply = Entry("reply", reply.content, self._id, stop_reason=ended.stop_reason)
         self._count(ended.usage)
@@ -453,6 +479,9 @@ class MessageWriter:
             if found is None:
                 raise Fenced
             recorded.extend(found)
+            told = sum(len(entry.content.encode()) + OPLOG_RECORD_BYTES for entry in entries)
+            written_bytes = self._ctx.stored_bytes(update) + OPLOG_ENTRY_BYTES + told
+            self._ctx.tally("reply_written_bytes", written_bytes)
 
         async with self._turn:
             await self._write(attempt)

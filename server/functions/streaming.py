@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from schemas.agent_tools import AgentTool
 from schemas.chat_messages import ChatMessage, OfferedTool, ReplySettings
@@ -44,8 +45,21 @@ CLAIMS_MAX = 3
 TOOLS_MAX = 64
 
 Prompt = Annotated[str, Field(min_length=1, max_length=200_000)]
+
+
+def _named_keys(value: object) -> object:
+    """Refuse what is no object of keys by its form alone, for a name may be a key by mistake."""
+    if isinstance(value, dict) and all(
+        isinstance(key, str | SecretStr) for key in cast("dict[Any, object]", value).values()
+    ):
+        return cast("object", value)
+    raise PydanticCustomError("api_keys", 'should be an object such as {{"anthropic": key}}')
+
+
 ApiKeys = Annotated[
-    dict[str, SecretStr], Field(description='Keys for this call only, as {"anthropic": key}.')
+    dict[str, SecretStr],
+    BeforeValidator(_named_keys),
+    Field(description='Keys for this call only, as {"anthropic": key}.'),
 ]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.agent_tools import AgentTool, ToolError
 from schemas.chat_messages import ChatMessage, OfferedTool
+from server.functions.storable_json import storable_json
 from server.llm import Block
 from server.runtime import Find, MutationCtx, QueryCtx, query
 
@@ -24,7 +25,10 @@ def calls_of(ctx: QueryCtx, message_id: str) -> Find[AgentTool]:
 
 
 def calls_for(message: ChatMessage, attempt: int, uses: Iterable[Block]) -> list[AgentTool]:
-    """The documents of the calls `uses`, which Claude made in `message`."""
+    """The documents of the calls `uses`, which Claude made in `message`.
+
+    One that says ``broken`` has arguments that are no JSON object, and fails.
+    """
     offered = {one.name: one for one in message.settings.tools} if message.settings else {}
     return [_call(message, attempt, use, offered.get(str(use["name"]))) for use in uses]
 
@@ -34,10 +38,13 @@ def _call(message: ChatMessage, attempt: int, use: Block, offered: OfferedTool |
         message_id=message.id,
         task_id=message.task_id,
         tool_name=str(use["name"]),
-        args=dict(use["input"]),
+        args=storable_json(dict(use["input"])),
         tool_call_id=str(use["id"]),
         attempt=attempt,
     )
+    if use.get("broken"):
+        fail(call, "invalid_arguments", "Its arguments are not a JSON object.")
+        return call
     if offered is None:
         fail(call, "unknown_tool", f"There is no tool {call.tool_name!r}.")
         return call

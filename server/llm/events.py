@@ -127,7 +127,8 @@ class PartEnded:
     kind: PartKind
     block: Block
     is_whole: bool = True
-    """False for a tool call whose input is not a JSON object (`block` then says ``{}``). True is
+    """False for a tool call whose input is not a JSON object (`block` then has what of it was
+    complete). True is
     not yet leave to run it: input cut by ``max_tokens`` may read as ``{}``, so run a tool only
     when the reply ended with ``tool_use`` and its input fits the tool's schema."""
 

@@ -56,7 +56,8 @@ class Entry:
     @classmethod
     def of(cls, kind: Kind, blocks: Sequence[Block], message_id: str | None = None) -> "Entry":
         """An entry of blocks."""
-        return cls(kind, json.dumps(list(blocks), ensure_ascii=False), message_id)
+        content = json.dumps(list(blocks), ensure_ascii=False)
+        return cls(kind, content.encode(errors="replace").decode(), message_id)
 
     @property
     def role(self) -> Literal["user", "assistant"] | None:

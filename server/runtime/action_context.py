@@ -3,10 +3,12 @@
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from schemas.storable import storable
 from schemas.wire.position import Time
 from server.llm import Claude
 from server.runtime.functions import Function
 from server.runtime.write_context import OpenSession, WriteCtx
+from server.store.writes import bson_bytes
 
 __all__ = ["ActionCtx", "Host", "ToolCtx"]
 
@@ -140,6 +142,10 @@ class ActionCtx(WriteCtx):
     def tally(self, name: str, amount: int) -> None:
         """Add `amount` to the counter `name` of ``/metrics``."""
         self._host.tally(name, amount)
+
+    def stored_bytes(self, written: Mapping[str, Any]) -> int:
+        """How many bytes an update, or a document, takes on its way to MongoDB."""
+        return bson_bytes(storable(written))
 
 
 class ToolCtx(ActionCtx):

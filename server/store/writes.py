@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import bson
 import pymongo
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -15,10 +16,15 @@ from schemas.wire.position import Time
 from server.core import limits
 from server.store.reads import bounded, read_limit
 
-__all__ = ["Session", "Writes"]
+__all__ = ["Session", "Writes", "bson_bytes"]
 
 Document = dict[str, Any]
 T = TypeVar("T")
+
+
+def bson_bytes(document: Mapping[str, Any]) -> int:
+    """How many bytes a document takes."""
+    return len(bson.encode(document))
 
 
 class Session:
