@@ -31,6 +31,7 @@ __all__ = [
 Kind = Literal["base", "prompt", "reply", "results", "cut", "continue", "retracted"]
 _THINKING = {"thinking", "redacted_thinking"}
 _QUOTED_CHARS_MAX = 400
+_LEFT_OFF = {"type": "text", "text": "(The reply ended here.)"}
 _ENTRY_BYTES = 200
 _RESULT_CHARS_MAX = 200_000
 
@@ -130,11 +131,14 @@ class _Turn:
 def turns_of(entries: Iterable[Entry], base: Base) -> list[ChatTurn]:
     """The turns that `base` sends of `entries`, which are in order.
 
-    Entries of one role that follow one another become one turn, as the API would make of them.
+    Entries of one role that follow one another become one turn, as the API would make of them. But
+    a prompt after the results of tools that nobody went on from gets a turn of the assistant before
+    it: else the service would take the calls for still open, and want their thinking unchanged.
     """
     known = [entry for entry in entries if entry.number >= base.first]
     retracted = {entry.message_id for entry in known if entry.kind == "retracted"}
     turns: list[_Turn] = []
+    said: Kind | None = None
     for entry in known:
         if entry.role is None or entry.message_id in retracted:
             continue
@@ -145,6 +149,9 @@ def turns_of(entries: Iterable[Entry], base: Base) -> list[ChatTurn]:
             blocks = sendable(blocks)
         if not blocks or (not turns and entry.role == "assistant"):
             continue
+        if entry.kind == "prompt" and said == "results":
+            turns.append(_Turn("assistant", [dict(_LEFT_OFF)]))
+        said = entry.kind
         if turns and turns[-1].role == entry.role:
             turns[-1].blocks += blocks
         else:
