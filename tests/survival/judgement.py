@@ -40,7 +40,8 @@ async def judge(stage: Stage, run: Run, servers: list[Server]) -> None:
     faults += _results(reply, run.witness.calls)
     faults += await _effects(stage, run)
     assert not faults, "\n".join([where, *faults, str(reply), str(run.witness.calls)])
-    await _goes_on(run, servers[-1], where)
+    async with stage.room:
+        await _goes_on(run, servers[-1], where)
 
 
 async def asked_no_more_than_needed(stage: Stage, run: Run) -> None:

@@ -33,6 +33,7 @@ __all__ = ["ANYWHERE", "EVERY_POINT", "Meddle", "Point", "Run", "Stage", "staged
 APP = f"{Path(__file__).with_name('mortal_app.py')}:app"
 KEY = "sk-ant-test-key-0123456789"
 RESUMES_MAX = 8
+BEGIN_AT_ONCE = 4
 
 Meddle = Callable[[int], Failure | None]
 """Gives the failure of the next reply of a step."""
@@ -96,7 +97,10 @@ class Run:
         return not self._is_lost()
 
     def _is_lost(self) -> bool:
-        return self.witness.message["status"] not in RUNNING
+        message = self.witness.message
+        return message["status"] not in RUNNING or any(
+            part.get("seam") for part in message["parts"]
+        )
 
     def _is_asked(self) -> bool:
         return self.point == ANYWHERE or self.point.step in self.talk.steps
@@ -114,7 +118,9 @@ class Run:
     async def finish(self, server: Server) -> None:
         """Have it resumed, again where a short lease was lost once more, until it has ended."""
         while (await self.witness.ended())["status"] == "INTERRUPTED":
-            assert self.resumes < RESUMES_MAX, "it is interrupted again and again"
+            assert self.resumes < RESUMES_MAX, (
+                f"interrupted again and again: {self.witness.message}"
+            )
             await resume(server, self)
 
 
@@ -148,6 +154,7 @@ class Stage:
         database: The database itself.
         random: Chances of this trial.
         staying: The processes that are not killed; the first is where everybody watches.
+        room: How many replies begin at once; a burst of them would lose their short leases.
     """
 
     uri: str
@@ -158,6 +165,7 @@ class Stage:
     environment: dict[str, str]
     random: random.Random
     staying: list[Server] = field(default_factory=list[Server])
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BEGIN_AT_ONCE))
     _count: int = 0
 
     @property
@@ -191,14 +199,15 @@ class Stage:
         for tool in point.tools:
             await self.watcher.call("mutation", "mortalApp.shut", of=talk.name, tool=tool)
         talk.task = (await server.call("mutation", "tasks.create", title=talk.name))["_id"]
-        begun = await server.call(
-            "action",
-            "streaming.streamChatWithTools",
-            taskId=talk.task,
-            prompt=f"{talk.name}: charge them",
-            tools=[{"name": name} for name in TOOLS],
-            autoResume=auto_resume,
-        )
+        async with self.room:
+            begun = await server.call(
+                "action",
+                "streaming.streamChatWithTools",
+                taskId=talk.task,
+                prompt=f"{talk.name}: charge them",
+                tools=[{"name": name} for name in TOOLS],
+                autoResume=auto_resume,
+            )
         talk.message = begun["messageId"]
         async with witnessing(self.watcher.http, talk.message) as witness:
             yield Run(talk, point, witness, auto_resume)

@@ -25,7 +25,7 @@ from tests.waiting import eventually
 SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
 FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
 FUZZ_SECONDS = float(os.environ.get("HEADWATER_FUZZ_SECONDS", "600"))
-SAMPLE = 10
+AT_ONCE = 10
 LEASE_SECONDS = "0.9" if FUZZ else "2"
 
 Fate = Literal["killed", "frozen", "stopped"]
@@ -172,8 +172,9 @@ def _shown_at(run: Run) -> Shown:
 async def test_a_reply_survives_the_end_of_its_process_at_any_event(
     stage: Stage, fate: Fate
 ) -> None:
-    points = EVERY_POINT if FUZZ else stage.random.sample(EVERY_POINT, SAMPLE)
-    await meet(stage, points, fate)
+    points = stage.random.sample(EVERY_POINT, len(EVERY_POINT) if FUZZ else AT_ONCE)
+    for first in range(0, len(points), AT_ONCE):
+        await meet(stage, points[first : first + AT_ONCE], fate)
 
 
 @pytest.mark.fuzz
@@ -184,8 +185,8 @@ async def test_a_reply_survives_the_end_of_its_process_at_any_time(stage: Stage)
     try:
         while time.monotonic() < until:
             fate = stage.random.choice(FATES)
-            held = stage.random.sample(EVERY_POINT, 8)
-            await meet(stage, [*held, *[ANYWHERE] * 16], fate)
+            held = stage.random.sample(EVERY_POINT, AT_ONCE // 2)
+            await meet(stage, [*held, *[ANYWHERE] * (AT_ONCE // 2)], fate)
             rounds += 1
     finally:
         print(f"{rounds} processes came to their end")
