@@ -3,10 +3,14 @@
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from schemas.document import Document
 from schemas.storable import storable
 from schemas.wire.position import Time
+from server.live.fields import check_filter, check_texts
+from server.live.matching import filter_paths
 from server.llm import Claude
 from server.runtime.functions import Function
+from server.runtime.query_context import addressed
 from server.runtime.write_context import OpenSession, WriteCtx
 from server.store.writes import bson_bytes
 
@@ -47,6 +51,12 @@ class Host(Protocol):
 
     def start(self, function: Function[..., Any], arguments: Mapping[str, Any]) -> None:
         """Start an action."""
+        ...
+
+    async def append(
+        self, collection: str, query: Mapping[str, Any], update: Mapping[str, Any]
+    ) -> tuple[bool, Time]:
+        """Append to a document, together with what other actions append."""
         ...
 
     async def run_tool(
@@ -99,6 +109,25 @@ class ActionCtx(WriteCtx):
         except BaseException:
             self.responded = False
             raise
+
+    async def append(
+        self, table: type[Document], query: Mapping[str, Any], texts: Mapping[str, str]
+    ) -> bool:
+        """Append to streamed texts of one document that matches; whether there was one.
+
+        What several actions append at the same time is written together; each append stays a
+        change of its own.
+        """
+        roots = {path.partition(".")[0] for path in texts}
+        if not roots.isdisjoint(path.partition(".")[0] for path in filter_paths(query)):
+            return await super().append(table, query, texts)  # it may not match afterwards
+        check_filter(table, query)
+        check_texts(table, texts)
+        matched, time = await self._host.append(
+            table.collection, addressed(table, query), {"$push": dict(texts)}
+        )
+        self._sessions.time = max(self._sessions.time, time)
+        return matched
 
     async def run_mutation(self, function: Function[P, Awaitable[R]], **arguments: Any) -> R:
         """Run a mutation of Python arguments as a transaction of its own, for the same caller."""

@@ -19,6 +19,7 @@ from server.live.registry import Registry
 from server.llm import Claude
 from server.runtime.action_context import ActionCtx, ToolCtx
 from server.runtime.answer import Answer
+from server.runtime.appends import Appends
 from server.runtime.caller import ANONYMOUS, Caller
 from server.runtime.catalog import Catalog
 from server.runtime.explain import explain, explained
@@ -59,6 +60,7 @@ class Actions:
         self.reads = reads
         self.writes = writes
         self.claude = claude
+        self.appends = Appends(writes)
         self.counters: Counter[str] = Counter()
         self._at_work: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -138,6 +140,7 @@ class Actions:
                 task.cancel()
             if actions:
                 await asyncio.wait(actions, timeout=limits.SHUTDOWN_SECONDS / 2)
+        await self.appends.stop()
 
 
 class _Call:
@@ -259,6 +262,13 @@ class _Call:
     def start(self, function: Function[..., Any], arguments: Mapping[str, Any]) -> None:
         """Start an action."""
         self._actions.start(function, arguments, self._caller)
+
+    async def append(
+        self, collection: str, query: Mapping[str, Any], update: Mapping[str, Any]
+    ) -> tuple[bool, Time]:
+        """Append to a document, together with what other actions append."""
+        with explained(self._name):
+            return await self._actions.appends.append(collection, query, update)
 
     async def run_tool(
         self, function: Function[..., Any], arguments: Mapping[str, Any], ctx: ToolCtx
