@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from server.functions import agent_loop
-from server.llm.standin import Reply, StandinServer, Stalled, Text, Thinking, ToolUse
+from server.llm.standin import Reply, Stalled, StandinServer, Text, Thinking, ToolUse
 from tests.functions import workshop
 from tests.functions.chat import (
     EXTERNAL,
