@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -36,6 +37,8 @@ __all__ = ["cancel_stream", "resume_stream", "stream_chat", "stream_chat_with_to
 
 SWEEP_SECONDS = 2.0
 """Between two looks for replies whose writer is gone."""
+SEE_TO_SECONDS = 1.0
+"""For one of them; the next look tries again."""
 SWEEP_MAX = 100
 """How many are seen to at one look."""
 ATTEMPTS_MAX = 5
@@ -177,7 +180,10 @@ async def resume_stream(
 async def resume_expired(ctx: ActionCtx, message_id: str) -> None:
     """Go on, with the server's own key, with a reply whose writer is gone."""
     try:
-        message = await ctx.run_mutation(claim_reply, message_id=message_id, expired=True)
+        async with asyncio.timeout(SEE_TO_SECONDS):
+            message = await ctx.run_mutation(claim_reply, message_id=message_id, expired=True)
+    except TimeoutError:
+        return
     except Conflict:
         await ctx.run_mutation(interrupt_expired, message_id=message_id)
         return
@@ -282,16 +288,24 @@ async def sweep(ctx: ActionCtx) -> None:
         limit=SWEEP_MAX,
         fields=["status", "attempts", "settings"],
     )
-    for message in gone:
-        resumes = message.settings is not None and message.settings.auto_resume
-        if resumes and message.attempts < ATTEMPTS_MAX and ctx.claude.has_key:
-            try:
-                ctx.start(resume_expired, message_id=message.id)
-                continue
-            except TooMany:
-                pass  # a person can resume it
-        await ctx.run_mutation(interrupt_expired, message_id=message.id)
-    await _sweep_calls(ctx)
+    await asyncio.gather(_sweep_calls(ctx), *(_see_to(ctx, message) for message in gone))
+
+
+async def _see_to(ctx: ActionCtx, message: ChatMessage) -> None:
+    """End or resume one reply; not for long, so that one that is locked holds up no others.
+
+    A process that died in the middle of a transaction leaves a lock until MongoDB gives it up.
+    """
+    resumes = message.settings is not None and message.settings.auto_resume
+    if resumes and message.attempts < ATTEMPTS_MAX and ctx.claude.has_key:
+        try:
+            ctx.start(resume_expired, message_id=message.id)
+            return
+        except TooMany:
+            pass  # a person can resume it
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SEE_TO_SECONDS):
+            await ctx.run_mutation(interrupt_expired, message_id=message.id)
 
 
 async def _sweep_calls(ctx: ActionCtx) -> None:

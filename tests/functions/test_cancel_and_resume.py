@@ -269,12 +269,12 @@ def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming.sweep, "seconds", 0.1)
 
 
-async def freeze(uri: str, message: str) -> None:
-    """Let a lease be over, as if its process had been frozen past it."""
+async def freeze(uri: str, message: str, left_ms: int = -1) -> None:
+    """Let a lease be over, or soon, as if its process had been frozen past it."""
     async with AsyncMongoClient[dict[str, Any]](uri, w="majority") as client:
         messages = client[database_name(uri)]["chatMessages"]
         await messages.update_one(
-            {"_id": message}, [{"$set": {"lease.expiresAt": {"$subtract": ["$$NOW", 1]}}}]
+            {"_id": message}, [{"$set": {"lease.expiresAt": {"$add": ["$$NOW", left_ms]}}}]
         )
 
 
@@ -327,3 +327,31 @@ async def test_a_reply_that_may_is_resumed_by_itself_and_by_exactly_one(
             await at_rest(a)
             await at_rest(c)
         assert len(standin.requests) == 2
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+@pytest.mark.parametrize("auto_resume", [False, True])
+async def test_a_reply_locked_by_a_process_that_died_holds_up_no_other(
+    database_uri: str, auto_resume: bool
+) -> None:
+    standin = StandinServer()
+    async with (
+        standin,
+        talking(database_uri, standin) as server,
+        AsyncMongoClient[dict[str, Any]](database_uri) as client,
+        client.start_session() as session,
+    ):
+        standin.script.add(*(Reply([Text(WORDS)], failure=Stalled(after=2)) for _ in range(2)))
+        tasks = [await new_task(server) for _ in range(2)]
+        locked = await begin(server, tasks[0], autoResume=auto_resume)
+        other = await begin(server, tasks[1])
+        await eventually(lambda: len(standin.requests) == 2)
+        async with watching(server, locked) as first, watching(server, other) as second:
+            for follower in (first, second):
+                await follower.until(lambda f: text_of(f.values["m"]) == "one two ")
+            messages = client[database_name(database_uri)]["chatMessages"]
+            await freeze(database_uri, locked, 500)
+            await session.start_transaction()
+            await messages.update_one({"_id": locked}, {"$set": {"x": 1}}, session=session)
+            await freeze(database_uri, other, 1_000)
+            await second.until(lambda f: f.values["m"]["status"] == "INTERRUPTED", 4)

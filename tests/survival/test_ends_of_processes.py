@@ -172,6 +172,8 @@ def _shown_at(run: Run) -> Shown:
 async def test_a_reply_survives_the_end_of_its_process_at_any_event(
     stage: Stage, fate: Fate
 ) -> None:
+    if fate == "frozen" and not FUZZ:
+        pytest.skip("the two tests above freeze one; see make fuzz")
     points = stage.random.sample(EVERY_POINT, len(EVERY_POINT) if FUZZ else AT_ONCE)
     for first in range(0, len(points), AT_ONCE):
         await meet(stage, points[first : first + AT_ONCE], fate)
