@@ -5,7 +5,15 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -44,7 +52,15 @@ CLAIMS_MAX = 3
 """How often a call is offered to executors, one after another."""
 TOOLS_MAX = 64
 
-Prompt = Annotated[str, Field(min_length=1, max_length=200_000)]
+
+def _not_blank(prompt: str) -> str:
+    """Refuse a prompt that the API would not take."""
+    if not prompt.strip():
+        raise PydanticCustomError("blank", "should hold more than white space")
+    return prompt
+
+
+Prompt = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(_not_blank)]
 
 
 def _named_keys(value: object) -> object:
@@ -53,7 +69,7 @@ def _named_keys(value: object) -> object:
         isinstance(key, str | SecretStr) for key in cast("dict[Any, object]", value).values()
     ):
         return cast("object", value)
-    raise PydanticCustomError("api_keys", 'should be an object such as {{"anthropic": key}}')
+    raise PydanticCustomError("api_keys", 'should be an object such as {"anthropic": key}')
 
 
 ApiKeys = Annotated[
@@ -196,6 +212,8 @@ async def _chat(
 ) -> Begun:
     find_model(model, datetime.now(UTC).date())
     key = _key(api_keys)
+    if system_prompt is not None and not system_prompt.strip():
+        system_prompt = None  # the API refuses text of nothing but white space
     settings = ReplySettings(
         system=system_prompt, tools=tools, auto_resume=auto_resume and key is None
     )
