@@ -293,16 +293,16 @@ def _unfit(offer: ToolOffer, problem: str) -> InvalidArguments:
 @every(seconds=SWEEP_SECONDS, timeout=30)
 async def sweep(ctx: ActionCtx) -> None:
     """End or resume the replies whose writer is gone, and offer again what executors dropped."""
-    gone = await ctx.find(
-        ChatMessage,
-        {"status": {"$in": RUNNING}, "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]}},
-        sort=[("createdAt", 1)],
-        limit=SWEEP_MAX,
-        fields=["status", "attempts", "settings"],
-    )
+    expired = {"status": {"$in": RUNNING}, "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]}}
+    # Settings are asked for in the filter and not read: those that a reader of another version
+    # cannot read must not keep it from seeing to the others.
+    oldest = [("createdAt", 1)]
+    resumable = {**expired, "settings.autoResume": True, "attempts": {"$lt": ATTEMPTS_MAX}}
+    gone = await ctx.find(ChatMessage, expired, sort=oldest, limit=SWEEP_MAX, fields=["status"])
+    found = await ctx.find(ChatMessage, resumable, sort=oldest, limit=SWEEP_MAX, fields=["status"])
+    resumed = {message.id for message in found} if ctx.claude.has_key else set[str]()
     for message in gone:
-        resumes = message.settings is not None and message.settings.auto_resume
-        if resumes and message.attempts < ATTEMPTS_MAX and ctx.claude.has_key:
+        if message.id in resumed:
             try:
                 ctx.start(resume_expired, message_id=message.id)
                 continue
