@@ -189,6 +189,29 @@ async def test_results_that_a_message_cannot_hold_are_shown_by_their_calls_alone
         assert "b" * 400 in standin.requests[-1].body["messages"][-1]["content"][0]["content"]
 
 
+async def test_arguments_like_mongodbs_own_references_are_stored_otherwise(
+    database_uri: str,
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(
+            Reply([ToolUse("read_file", {"$ref": "a", "$id": 1}, id="toolu_r")]), DONE
+        )
+        message = await begin(server, await new_task(server), tools=[EXTERNAL])
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: len(f.values["t"]) == 1)
+            assert follower.values["t"][0]["args"] == {"\uff04ref": "a", "$id": 1}
+        said = {"toolCallId": "toolu_r", "status": "COMPLETED"}
+        refused = await server.http.post(
+            "/api/mutation/toolCallTracking.updateResult",
+            json={**said, "result": {"$ref": "a", "$id": 1}},
+        )
+        assert refused.status_code == 422
+        await server.mutation("toolCallTracking.updateResult", **said, result={"$ref": "a"})
+        reply = await ended(server, message)
+        assert (reply["status"], reply["parts"][1]["result"]) == ("COMPLETED", {"$ref": "a"})
+
+
 async def test_a_tool_does_not_change_what_its_action_answers(database_uri: str) -> None:
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
