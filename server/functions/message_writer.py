@@ -14,6 +14,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pydantic_core
+
 from schemas.chat_messages import ChatMessage, MessageStatus
 from schemas.chat_messages import Usage as MessageUsage
 from server.functions.replies import fence, record
@@ -140,7 +142,7 @@ class MessageWriter:
         self._turn = asyncio.Lock()
         self._failure: Exception | None = None
         self._closing = False
-        self._chars = 0
+        self._chars = len(pydantic_core.to_json(message.parts))
         self._thinking_known = True
         self._step = 0
         self._is_open = False
@@ -235,8 +237,13 @@ class MessageWriter:
             self._news.set()
 
     def add_result(self, tool_call_id: str, result: Any, error: str | None) -> None:
-        """A tool has answered."""
+        """A tool has answered. Where the message has no room, the call's own document shows it."""
         fields: dict[str, Any] = {"type": "tool-result", "toolCallId": tool_call_id}
+        size = len(pydantic_core.to_json(result))
+        if self._chars + size > MESSAGE_CHARS_MAX:
+            result = f"[{size} bytes, which the message has no room to show]"
+        else:
+            self._chars += size
         shown = {"result": error, "isError": True} if error is not None else {"result": result}
         part = _Part({**fields, **shown}, None)
         if self._is_resumed and not self._parts:

@@ -6,7 +6,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -47,7 +55,15 @@ CLAIMS_MAX = 3
 """How often a call is offered to executors, one after another."""
 TOOLS_MAX = 64
 
-Prompt = Annotated[str, Field(min_length=1, max_length=200_000)]
+
+def _not_blank(prompt: str) -> str:
+    """Refuse a prompt that the API would not take."""
+    if not prompt.strip():
+        raise PydanticCustomError("blank", "should hold more than white space")
+    return prompt
+
+
+Prompt = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(_not_blank)]
 
 
 def _named_keys(value: object) -> object:
@@ -56,7 +72,7 @@ def _named_keys(value: object) -> object:
         isinstance(key, str | SecretStr) for key in cast("dict[Any, object]", value).values()
     ):
         return cast("object", value)
-    raise PydanticCustomError("api_keys", 'should be an object such as {{"anthropic": key}}')
+    raise PydanticCustomError("api_keys", 'should be an object such as {"anthropic": key}')
 
 
 ApiKeys = Annotated[
@@ -202,6 +218,8 @@ async def _chat(
 ) -> Begun:
     find_model(model, datetime.now(UTC).date())
     key = _key(api_keys)
+    if system_prompt is not None and not system_prompt.strip():
+        system_prompt = None  # the API refuses text of nothing but white space
     settings = ReplySettings(
         system=system_prompt, tools=tools, auto_resume=auto_resume and key is None
     )
@@ -281,31 +299,34 @@ def _unfit(offer: ToolOffer, problem: str) -> InvalidArguments:
 @every(seconds=SWEEP_SECONDS, timeout=30)
 async def sweep(ctx: ActionCtx) -> None:
     """End or resume the replies whose writer is gone, and offer again what executors dropped."""
-    gone = await ctx.find(
-        ChatMessage,
-        {"status": {"$in": RUNNING}, "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]}},
-        sort=[("createdAt", 1)],
-        limit=SWEEP_MAX,
-        fields=["status", "attempts", "settings"],
+    expired = {"status": {"$in": RUNNING}, "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]}}
+    # Settings are asked for in the filter and not read: those that a reader of another version
+    # cannot read must not keep it from seeing to the others.
+    oldest = [("createdAt", 1)]
+    resumable = {**expired, "settings.autoResume": True, "attempts": {"$lt": ATTEMPTS_MAX}}
+    gone = await ctx.find(ChatMessage, expired, sort=oldest, limit=SWEEP_MAX, fields=["status"])
+    found = await ctx.find(ChatMessage, resumable, sort=oldest, limit=SWEEP_MAX, fields=["status"])
+    resumed = {message.id for message in found} if ctx.claude.has_key else set[str]()
+    await asyncio.gather(
+        _sweep_calls(ctx),
+        *(_see_to(ctx, message.id, resumes=message.id in resumed) for message in gone),
     )
-    await asyncio.gather(_sweep_calls(ctx), *(_see_to(ctx, message) for message in gone))
 
 
-async def _see_to(ctx: ActionCtx, message: ChatMessage) -> None:
+async def _see_to(ctx: ActionCtx, message_id: str, *, resumes: bool) -> None:
     """End or resume one reply; not for long, so that one that is locked holds up no others.
 
     A process that died in the middle of a transaction leaves a lock until MongoDB gives it up.
     """
-    resumes = message.settings is not None and message.settings.auto_resume
-    if resumes and message.attempts < ATTEMPTS_MAX and ctx.claude.has_key:
+    if resumes:
         try:
-            ctx.start(resume_expired, message_id=message.id)
+            ctx.start(resume_expired, message_id=message_id)
             return
         except TooMany:
             pass  # a person can resume it
     with suppress(TimeoutError):
         async with asyncio.timeout(SEE_TO_SECONDS):
-            await ctx.run_mutation(interrupt_expired, message_id=message.id)
+            await ctx.run_mutation(interrupt_expired, message_id=message_id)
 
 
 async def _sweep_calls(ctx: ActionCtx) -> None:

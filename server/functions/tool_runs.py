@@ -16,6 +16,7 @@ import pydantic_core
 from schemas.agent_tools import AgentTool
 from schemas.chat_messages import ChatMessage
 from server.functions.message_writer import MessageWriter
+from server.functions.storable_json import storable_json
 from server.functions.tool_calls import ALLOWED, ENDED, calls_of, error_text, failed
 from server.runtime import ActionCtx, HeadwaterError
 
@@ -26,6 +27,10 @@ WAIT_SECONDS = 600.0
 AT_ONCE_MAX = 8
 """The server's calls of one reply that run at once."""
 RESULT_BYTES_MAX = 1_000_000
+LEAVE_SECONDS = 1.0
+"""How long a tool that was cancelled may tidy up. Past it, nobody waits for it any more."""
+RETRY_SECONDS = 0.5
+"""Between two attempts at a write, while the database cannot be reached."""
 LOOK_SECONDS = 1.0
 """Between two looks at what has waited too long."""
 
@@ -84,38 +89,58 @@ class ToolRuns:
         """Run one of the server's own tools, if the call is still ours."""
         async with self._room:
             mine = {"_id": call.id, "attempt": self._writer.attempt}
-            started = await self._ctx.update_one(
-                AgentTool,
-                {**mine, "status": "PENDING", "approval": ALLOWED},
-                {"$set": {"status": "RUNNING", "startedAt": datetime.now(UTC)}},
-            )
-            if not started:
+            # RUNNING too: when the write is made again, it may have been made before.
+            waiting = {**mine, "status": {"$in": ["PENDING", "RUNNING"]}, "approval": ALLOWED}
+            started = {"status": "RUNNING", "startedAt": datetime.now(UTC)}
+            if not await self._update(waiting, started):
                 return
             fields = await self._outcome(call)
             query = {**mine, "status": "RUNNING"}
             try:
-                await self._ctx.update_one(AgentTool, query, {"$set": fields})
+                await self._update(query, fields)
+            except HeadwaterError:
+                unfit = f"What {call.tool_name} returned cannot be stored."
+                await self._update(query, failed("failed", unfit))
+
+    async def _update(self, query: dict[str, Any], fields: dict[str, Any]) -> bool:
+        """Write, again and again while the database is away; the reply's end ends that too."""
+        while True:
+            try:
+                return await self._ctx.update_one(AgentTool, query, {"$set": fields})
             except HeadwaterError as error:
-                if error.retry == "after":
+                if error.retry != "after":
                     raise
-                unfit = failed("failed", f"What {call.tool_name} returned cannot be stored.")
-                await self._ctx.update_one(AgentTool, query, {"$set": unfit})
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _outcome(self, call: AgentTool) -> dict[str, Any]:
         name = call.tool_name
         if name not in self._ctx.tools:
             return failed("unknown_tool", f"This server has no tool {name!r} any more.")
         timeout = self._ctx.tools[name].timeout
+        running = asyncio.create_task(
+            self._ctx.run_tool(
+                name,
+                call.args,
+                task_id=call.task_id,
+                message_id=call.message_id,
+                tool_call_id=call.tool_call_id,
+            )
+        )
         try:
-            async with asyncio.timeout(timeout):
-                result = await self._ctx.run_tool(
-                    name, call.args, task_id=call.task_id, message_id=call.message_id,
-                    tool_call_id=call.tool_call_id,
-                )  # fmt: skip
-        except TimeoutError:
+            await asyncio.wait([running], timeout=timeout)
+            is_late = not running.done()
+        finally:
+            running.cancel()
+            await asyncio.wait([running], timeout=LEAVE_SECONDS)
+        if is_late:
             return failed("timed_out", f"{name} took longer than {timeout:g} s.")
-        except HeadwaterError as error:
-            return failed("failed" if error.code == "internal" else error.code, error.message)
+        match asyncio.CancelledError() if running.cancelled() else running.exception():
+            case None:
+                result = storable_json(running.result())
+            case HeadwaterError(code=code, message=message):
+                return failed("failed" if code == "internal" else code, message)
+            case error:
+                return failed("failed", f"{name} raised {type(error).__name__}.")
         size = len(pydantic_core.to_json(result))
         if size > RESULT_BYTES_MAX:
             said = f"{name} returned {size} bytes; the limit is {RESULT_BYTES_MAX}."

@@ -189,3 +189,11 @@ class ToolCtx(ActionCtx):
     task_id = ""
     message_id = ""
     tool_call_id = ""
+
+    async def respond(self, value: Any) -> None:
+        """A tool has no caller to answer; what it returns goes to Claude.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        raise RuntimeError("A tool answers Claude by what it returns; it cannot respond.")

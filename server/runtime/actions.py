@@ -277,7 +277,10 @@ class _Call:
         name = function.__name__
         parsed = function.parse(arguments, name)
         with explained(name):
-            return to_json(await read(await function.invoke(ctx, parsed, self._caller)))
+            try:
+                return to_json(await read(await function.invoke(ctx, parsed, self._caller)))
+            except (SystemExit, KeyboardInterrupt) as error:  # they would end the server
+                raise explain(name, error) from error
 
     def tally(self, name: str, amount: int) -> None:
         """Add to a counter of ``/metrics``."""

@@ -1,6 +1,7 @@
 """``streaming.cancelStream`` and ``streaming.resumeStream``, on one process and across two."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -355,3 +356,29 @@ async def test_a_reply_locked_by_a_process_that_died_holds_up_no_other(
             await messages.update_one({"_id": locked}, {"$set": {"x": 1}}, session=session)
             await freeze(database_uri, other, 1_000)
             await second.until(lambda f: f.values["m"]["status"] == "INTERRUPTED", 4)
+
+
+async def test_a_reply_that_cannot_be_read_does_not_keep_others_from_being_swept(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "LEASE_SECONDS", 0.5)
+    standin = StandinServer()
+    async with (
+        standin,
+        talking(database_uri, standin) as server,
+        AsyncMongoClient[dict[str, Any]](database_uri) as client,
+    ):
+        messages = client[database_name(database_uri)]["chatMessages"]
+        task, long_ago = await new_task(server), datetime(2020, 1, 1, tzinfo=UTC)
+        for number in range(2):
+            settings: dict[str, Any] = {"tools": 5} if number == 0 else {}
+            await messages.insert_one(
+                {
+                    "_id": f"m{number}", "taskId": task, "role": "assistant", "sequence": number,
+                    "status": "STREAMING", "parts": [], "attempts": 1, "settings": settings,
+                    "createdAt": long_ago, "updatedAt": long_ago,
+                    "lease": {"owner": "gone", "attempt": 1, "expiresAt": long_ago},
+                }
+            )  # fmt: skip
+        for number in range(2):
+            assert (await ended(server, f"m{number}"))["status"] == "INTERRUPTED"

@@ -289,3 +289,22 @@ async def test_a_callers_key_goes_to_the_service_and_nowhere_else(
             for document in await database[name].find().to_list():
                 assert secret not in repr(document)
     assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", "\n\t", "\u2003"])
+async def test_a_prompt_of_nothing_is_refused(database_uri: str, prompt: str) -> None:
+    async with serving(database_uri) as server:
+        task = await server.mutation("tasks.create", title="T")
+        response = await server.http.post(
+            "/api/action/streaming.streamChat", json={"taskId": task["_id"], "prompt": prompt}
+        )
+        assert response.status_code == 422
+        assert await server.query("messages.byTask", taskId=task["_id"]) == []
+
+
+@pytest.mark.parametrize("system", ["", "  ", "\n"])
+async def test_a_system_prompt_of_nothing_is_none(database_uri: str, system: str) -> None:
+    async with serving(database_uri) as server:
+        reply = await ask(server, systemPrompt=system)
+        assert reply["status"] == "COMPLETED"
+        assert "system" not in server.standin.requests[-1].body

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from server.functions import agent_loop
+from schemas.agent_tools import AgentTool
+from server.core.errors import Unavailable
+from server.functions import agent_loop, message_writer
 from server.llm.standin import Reply, Stalled, StandinServer, Text, Thinking, ToolUse
+from server.runtime import ActionCtx
 from tests.functions import workshop
 from tests.functions.chat import (
     EXTERNAL,
@@ -124,6 +127,9 @@ async def test_arguments_grow_and_the_document_comes_when_they_are_complete(
         (ToolUse("hold", {}), "timed_out"),
         (ToolUse("refuse", {}), "conflict"),
         (ToolUse("crash", {}), "failed"),
+        (ToolUse("leave", {}), "failed"),
+        (ToolUse("give_up", {}), "failed"),
+        (ToolUse("answer", {}), "failed"),
         (ToolUse("add", {"left": "x"}), "invalid_arguments"),
         (ToolUse("never_heard_of", {}), "unknown_tool"),
     ],
@@ -135,7 +141,7 @@ async def test_a_call_that_fails_says_so_to_claude_and_the_reply_goes_on(
     async with standin, talking(database_uri, standin) as server:
         standin.script.add(Reply([use]), DONE)
         task = await new_task(server)
-        tools = ["hold", "refuse", "crash", "add"]
+        tools = ["hold", "refuse", "crash", "add", "leave", "give_up", "answer"]
         reply = await ended(server, await begin(server, task, tools=tools))
         assert (reply["status"], text_of(reply)) == ("COMPLETED", "All done.")
         (call,) = await server.query("toolCallTracking.byMessage", messageId=reply["_id"])
@@ -143,6 +149,107 @@ async def test_a_call_that_fails_says_so_to_claude_and_the_reply_goes_on(
         (result,) = standin.requests[-1].body["messages"][-1]["content"]
         assert result["is_error"] is True
         assert "sk-ant" not in json.dumps([call, reply, standin.requests[-1].body])
+
+
+async def test_a_tool_that_will_not_stop_is_left_to_itself(database_uri: str) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([ToolUse("stay", {})]), DONE)
+        reply = await ended(server, await begin(server, await new_task(server), tools=["stay"]))
+        workshop.holding.set()
+        assert (reply["status"], text_of(reply)) == ("COMPLETED", "All done.")
+        assert "timed_out" in reply["parts"][1]["result"]
+
+
+async def test_a_result_that_cannot_be_stored_as_it_is_is_stored_otherwise(
+    database_uri: str,
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([ToolUse("half", {})]), DONE)
+        reply = await ended(server, await begin(server, await new_task(server), tools=["half"]))
+        assert reply["status"] == "COMPLETED"
+        assert reply["parts"][1]["result"] == {"a\ufffdb": "\ufffd"}
+
+
+async def test_results_that_a_message_cannot_hold_are_shown_by_their_calls_alone(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_writer, "MESSAGE_CHARS_MAX", 1_500)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        uses = [ToolUse("look_up", {"placeName": name * 400}) for name in "ab"]
+        standin.script.add(Reply([uses[0]]), Reply([uses[1]]), DONE)
+        reply = await ended(server, await begin(server, await new_task(server), tools=["look_up"]))
+        assert reply["status"] == "COMPLETED", reply
+        first, second = (p["result"] for p in reply["parts"] if p["type"] == "tool-result")
+        assert (first["place"], "no room" in second) == ("a" * 400, True)
+        calls = await server.query("toolCallTracking.byMessage", messageId=reply["_id"])
+        assert calls[1]["result"]["place"] == "b" * 400
+        assert "b" * 400 in standin.requests[-1].body["messages"][-1]["content"][0]["content"]
+
+
+async def test_arguments_like_mongodbs_own_references_are_stored_otherwise(
+    database_uri: str,
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(
+            Reply([ToolUse("read_file", {"$ref": "a", "$id": 1}, id="toolu_r")]), DONE
+        )
+        message = await begin(server, await new_task(server), tools=[EXTERNAL])
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: len(f.values["t"]) == 1)
+            assert follower.values["t"][0]["args"] == {"\uff04ref": "a", "$id": 1}
+        said = {"toolCallId": "toolu_r", "status": "COMPLETED"}
+        refused = await server.http.post(
+            "/api/mutation/toolCallTracking.updateResult",
+            json={**said, "result": {"$ref": "a", "$id": 1}},
+        )
+        assert refused.status_code == 422
+        await server.mutation("toolCallTracking.updateResult", **said, result={"$ref": "a"})
+        reply = await ended(server, message)
+        assert (reply["status"], reply["parts"][1]["result"]) == ("COMPLETED", {"$ref": "a"})
+
+
+async def test_a_tool_does_not_change_what_its_action_answers(database_uri: str) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([ToolUse("answer", {})]), DONE)
+        asked: dict[str, Any] = {
+            "json": {
+                "taskId": await new_task(server),
+                "prompt": "Go",
+                "tools": [{"name": "answer"}],
+            },
+            "headers": {"Idempotency-Key": "once"},
+        }
+        first = await server.http.post("/api/action/streaming.streamChatWithTools", **asked)
+        await ended(server, first.json()["value"]["messageId"])
+        again = await server.http.post("/api/action/streaming.streamChatWithTools", **asked)
+        assert again.json()["value"] == first.json()["value"]
+
+
+async def test_a_result_is_written_when_the_database_is_back(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update_one, lost = ActionCtx.update_one, 0
+
+    async def losing(self: ActionCtx, table: type, *args: Any) -> bool:
+        nonlocal lost
+        matched = await update_one(self, table, *args)
+        if table is AgentTool and (lost := lost + 1) % 2:
+            raise Unavailable("The answer was lost; the write was not.")
+        return matched
+
+    monkeypatch.setattr(ActionCtx, "update_one", losing)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([ToolUse("add", {"left": 1, "right": 2})]), DONE)
+        reply = await ended(server, await begin(server, await new_task(server), tools=["add"]))
+        assert (reply["status"], text_of(reply)) == ("COMPLETED", "All done.")
+        assert workshop.effects == ["add 1 2"]
+        assert lost >= 2
 
 
 async def test_a_call_that_needs_leave_waits_for_it(database_uri: str) -> None:

@@ -1,6 +1,8 @@
 """Tools for the tests: ones that count what they did, wait, fail, or need leave."""
 
 import asyncio
+import sys
+from contextlib import suppress
 
 from server.runtime import Conflict, ToolCtx, tool
 
@@ -56,3 +58,38 @@ async def launch(ctx: ToolCtx, what: str) -> str:
     """Launch something, if somebody allows it."""
     effects.append(f"launch {what}")
     return f"{what} is up"
+
+
+@tool(timeout=0.2)
+async def stay(ctx: ToolCtx) -> None:
+    """Wait for very long, and let nobody stop it."""
+    while not holding.is_set():
+        with suppress(asyncio.CancelledError):
+            await holding.wait()
+
+
+@tool
+async def leave(ctx: ToolCtx) -> None:
+    """Try to end the program."""
+    sys.exit(3)
+
+
+@tool
+async def give_up(ctx: ToolCtx) -> None:
+    """Wait for something that was cancelled."""
+    gone = asyncio.get_running_loop().create_future()
+    gone.cancel()
+    await gone
+
+
+@tool
+async def answer(ctx: ToolCtx) -> str:
+    """Answer the caller of the action."""
+    await ctx.respond("mine")
+    return "answered"
+
+
+@tool
+async def half(ctx: ToolCtx) -> dict[str, str]:
+    """Return half a character, under a name that cannot be stored."""
+    return {"a\0b": "\ud83d"}
