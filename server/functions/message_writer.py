@@ -142,7 +142,7 @@ class MessageWriter:
         self._turn = asyncio.Lock()
         self._failure: Exception | None = None
         self._closing = False
-        self._chars = len(pydantic_core.to_json(message.parts))
+        self._chars = len(pydantic_core.to_json(message.parts)) if message.parts else 0
         self._thinking_known = True
         self._step = 0
         self._is_open = False
