@@ -14,8 +14,12 @@ __all__ = [
     "MessageError",
     "MessagePart",
     "MessageStatus",
+    "OfferedTool",
     "ReasoningPart",
+    "ReplySettings",
+    "Retrying",
     "Role",
+    "StepMark",
     "TextPart",
     "ToolCallPart",
     "ToolResultPart",
@@ -26,22 +30,34 @@ Role = Literal["user", "assistant", "system"]
 MessageStatus = Literal["PENDING", "STREAMING", "COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"]
 
 
-class TextPart(Part):
+class _ReplyPart(Part):
+    seam: bool | None = None
+    """True on the first part of a reply that was cut and went on."""
+
+
+class TextPart(_ReplyPart):
     """Words to be read."""
 
     type: Literal["text"] = "text"
     text: StreamedText = ""
+    citations: list[dict[str, Any]] | None = None
+    """Where the words come from, as Claude's API writes it."""
 
 
-class ReasoningPart(Part):
+class ReasoningPart(_ReplyPart):
     """What Claude thought, as far as it is shown."""
 
     type: Literal["reasoning"] = "reasoning"
     text: StreamedText = ""
+    signature: Annotated[str | None, Internal()] = None
+    """By which Claude knows its own thinking again; there when the part is complete."""
 
 
-class ToolCallPart(Part):
-    """A tool that Claude wants to be run."""
+class ToolCallPart(_ReplyPart):
+    """A tool that Claude wants to be run.
+
+    `args` are there when they are complete; of a call that its reply's end cut, when that is known.
+    """
 
     type: Literal["tool-call"] = "tool-call"
     tool_call_id: str
@@ -50,7 +66,7 @@ class ToolCallPart(Part):
     args: dict[str, Any] | None = None
 
 
-class ToolResultPart(Part):
+class ToolResultPart(_ReplyPart):
     """What a tool answered."""
 
     type: Literal["tool-result"] = "tool-result"
@@ -63,13 +79,19 @@ MessagePart = TextPart | ReasoningPart | ToolCallPart | ToolResultPart
 
 
 class Usage(Part):
-    """Tokens that a reply took, as Claude counts them."""
+    """Tokens that a reply took, as Claude counts them, summed over its steps.
+
+    The cached ones are part of `prompt_tokens`, and the thinking of `completion_tokens`.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    thinking_tokens: int = 0
+    final: bool = True
+    """False where a stream was cut before Claude had counted to its end."""
 
 
 class MessageError(Part):
@@ -85,6 +107,43 @@ class Lease(Part):
     owner: str
     attempt: int
     expires_at: datetime
+
+
+class Retrying(Part):
+    """A call to Claude was turned away and is made again."""
+
+    attempt: int
+    code: str
+    at: datetime
+
+
+class OfferedTool(Part):
+    """A tool that Claude may call in this reply."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = Field(default_factory=dict[str, Any])
+    runs_on: Literal["server", "executor"] = "executor"
+    idempotent: bool = False
+    approval: bool = False
+    timeout_ms: int | None = None
+
+
+class ReplySettings(Part):
+    """What a reply was asked for with; all that another process needs to resume it but a key."""
+
+    system: str | None = None
+    tools: list[OfferedTool] = Field(default_factory=list[OfferedTool])
+    auto_resume: bool = False
+    """Whether a sweep resumes it, with the server's own key."""
+
+
+class StepMark(Part):
+    """The step that is being written: the request that has not been recorded yet."""
+
+    number: int
+    from_part: int
+    """The first of its parts."""
 
 
 class ChatMessage(
@@ -109,5 +168,13 @@ class ChatMessage(
     usage: Usage | None = None
     finish_reason: str | None = None
     error: MessageError | None = None
+    retrying: Retrying | None = None
+    request_ids: list[str] | None = None
+    """Claude's names for the calls that were made, for a question to Anthropic."""
     lease: Annotated[Lease | None, Internal()] = None
+    asked_by: str | None = None
+    """Of a reply, the message that it answers."""
+    attempts: Annotated[int, Internal()] = 0
+    settings: Annotated[ReplySettings | None, Internal()] = None
+    step: Annotated[StepMark | None, Internal()] = None
     cancel_requested_at: datetime | None = None

@@ -6,20 +6,17 @@ at once. What is there already stays as it is, so this may be repeated.
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from schemas.chat_messages import ChatMessage, Role, TextPart, Usage
 from schemas.document import Document
 from schemas.tasks import Task
 from schemas.users import User
+from server.cli.database import database_at
 from server.core.errors import StartupError
 from server.settings import Settings
 from server.store.collections import ensure
 from server.store.connection import connect_client, database_name
 from server.store.deployment import check_deployment
-from server.store.embedded import join_or_start
-from server.store.redact import shown_hosts
 
 __all__ = ["demo", "main", "seed"]
 
@@ -98,18 +95,8 @@ async def seed(uri: str) -> int:
         return written
 
 
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncGenerator[tuple[str, str]]:
-    """The database's URI, and what may be shown of it."""
-    if settings.mongodb_uri is not None:
-        yield settings.mongodb_uri, shown_hosts(settings.mongodb_uri)
-        return
-    async with join_or_start(settings.data_dir, settings.mongod) as uri:
-        yield uri, f"the embedded MongoDB in {settings.data_dir}"
-
-
 async def _run() -> None:
-    async with _database(Settings()) as (uri, shown):
+    async with database_at(Settings()) as (uri, shown):
         written = await seed(uri)
         where = f"database {database_name(uri)!r} at {shown}"
     if written:

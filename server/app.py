@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -12,9 +13,10 @@ from server.core.tasks import supervised
 from server.feed.feed import Feed
 from server.live.registry import Registry
 from server.live.ticker import Ticker
-from server.llm import Claude
+from server.llm import Claude, ClaudeLimits
 from server.llm.standin import StandinServer
-from server.runtime import Catalog, Runtime
+from server.runtime import Actions, Catalog, Runtime
+from server.runtime.every import keep_running
 from server.runtime.explain import explain
 from server.settings import Settings
 from server.store.collections import CALLS, META, database_id, ensure
@@ -22,6 +24,7 @@ from server.store.connection import connect_client, database_name
 from server.store.deployment import check_deployment
 from server.store.embedded import EmbeddedMongo
 from server.store.reads import Reads
+from server.store.schedules import Schedules
 from server.store.ticks import Ticks
 from server.store.writes import Writes
 from server.sync.hub import Hub
@@ -40,6 +43,7 @@ def create_app(
     settings: Settings | None = None,
     functions: Iterable[ModuleType | str] | None = None,
     authenticate: Authenticate | None = None,
+    claude_limits: ClaudeLimits | None = None,
 ) -> "Headwater":
     """A Headwater application.
 
@@ -49,12 +53,13 @@ def create_app(
             ``[*server.functions.ALL, mine]`` keeps those, and a file that is a whole app names
             itself by ``[__name__]``.
         authenticate: Turns a request into its `Caller`; without it everybody is anonymous.
+        claude_limits: How long Claude is waited for, and how often it is asked again.
     """
     if functions is None:
-        from server.functions import ALL  # only where the built-in application is wanted
+        from server.functions import WITH_SAMPLES  # only where the built-in application is wanted
 
-        functions = ALL
-    return Headwater(settings or Settings(), Catalog(functions), authenticate)
+        functions = WITH_SAMPLES
+    return Headwater(settings or Settings(), Catalog(functions), authenticate, claude_limits)
 
 
 class Headwater:
@@ -67,12 +72,17 @@ class Headwater:
     """
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, authenticate: Authenticate | None
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        authenticate: Authenticate | None,
+        claude_limits: ClaudeLimits | None = None,
     ) -> None:
         self.settings = settings
         self.catalog = catalog
         self.mongodb_uri = ""
         self._authenticate = authenticate
+        self._claude_limits = claude_limits
         self._services: Services | None = None
         self._web = create_web(settings.allowed_origins)
         self._web.router.lifespan_context = self._starlette_lifespan
@@ -115,7 +125,7 @@ class Headwater:
         """End every stream, and let actions at work write their last words. May be repeated."""
         if self._services is not None:
             self._services.hub.end_all()
-            await self._services.runtime.stop()
+            await self._services.actions.stop()
 
     async def _database_uri(self, stack: AsyncExitStack) -> str:
         """The URI that was set, or that of an embedded MongoDB just started."""
@@ -133,7 +143,7 @@ class Headwater:
             standin = StandinServer()
             key, base_url = "stand-in", await standin.start()
             stack.push_async_callback(standin.stop)
-        claude = Claude(key, base_url)
+        claude = Claude(key, base_url, limits=self._claude_limits)
         stack.push_async_callback(claude.close)
         return claude
 
@@ -162,16 +172,23 @@ class Headwater:
         ticks = Ticks(database)
         await ticks.prepare()
         ticker = Ticker(registry, ticks)
-        runtime = Runtime(self.catalog, reads, Writes(database), claude)
+        writes = Writes(database)
+        runtime = Runtime(self.catalog, reads, writes)
+        actions = Actions(self.catalog, registry, reads, writes, claude)
         await stack.enter_async_context(supervised("feed", lambda: feed.run(registry)))
         await stack.enter_async_context(supervised("rounds", registry.rounds.run))
         await stack.enter_async_context(supervised("ticks", ticker.run))
         await stack.enter_async_context(supervised("heartbeats", hub.beat))
+        schedules = Schedules(database)
+        for name, one in self.catalog.everies.items():
+            run = partial(keep_running, name, one, schedules, actions.context)
+            await stack.enter_async_context(supervised(name, run))
         return Services(
             settings=self.settings,
             build=build,
             authenticate=self._authenticate,
             runtime=runtime,
+            actions=actions,
             registry=registry,
             ticker=ticker,
             hub=hub,

@@ -32,6 +32,7 @@ from scripts.bench.machine import described
 from scripts.bench.maintaining import measure_maintaining
 from scripts.bench.processes import ROOT, bare, headwater, writer
 from scripts.bench.reads import measure_reads
+from scripts.bench.replies import measure_replies
 from scripts.bench.report import Report
 from scripts.bench.routing import measure_routing
 from scripts.bench.stage import Sizes, Stage
@@ -48,6 +49,7 @@ ALONE: dict[str, tuple[str, Callable[[Stage], Awaitable[None]]]] = {
     "maintaining": ("A change of a maintained find", measure_maintaining),
     "reads": ("Changes that no filter and no sort looks at", measure_reads),
     "burst": ("A burst of updates, to 100 live queries", measure_burst),
+    "replies": ("Replies of Claude at once, from a delta to a subscriber", measure_replies),
     "cliffs": ("What is large", measure_cliffs),
 }
 PARTS = (*SERVED, *ALONE)

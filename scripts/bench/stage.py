@@ -36,6 +36,9 @@ class Sizes:
         document_kilobytes: A large document.
         streams: Of one query, few and many.
         slow_seconds: How long a slow function is touched.
+        replies: At once, of Claude.
+        reply_deltas: Of each of them.
+        reply_rounds: How often they take turns with one alone.
     """
 
     rounds: int = 4
@@ -53,6 +56,9 @@ class Sizes:
     document_kilobytes: int = 1_000
     streams: tuple[int, int] = (100, 10_000)
     slow_seconds: float = 5.0
+    replies: int = 100
+    reply_deltas: int = 100
+    reply_rounds: int = 2
 
     @classmethod
     def quick(cls) -> "Sizes":
@@ -66,6 +72,7 @@ class Sizes:
             changes=60,
             single_changes=8,
             slow_seconds=3,
+            reply_rounds=1,
         )
 
     @classmethod
@@ -74,7 +81,7 @@ class Sizes:
         return cls(
             rounds=1, changes=6, single_changes=3, queries=(3, 6, 4), maintained={4: 0, 8: 0},
             burst=40, bursts=1, window=(5, 10), document_kilobytes=8, streams=(3, 12),
-            slow_seconds=0.5,
+            slow_seconds=0.5, replies=3, reply_deltas=4, reply_rounds=1,
         )  # fmt: skip
 
 

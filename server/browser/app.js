@@ -33,6 +33,7 @@ const composer = new Composer(client, {
 
 const conversation = new ConversationView(client, {
   onProblem: showProblem,
+  onRunning: (messageId) => composer.setRunning(messageId),
 });
 
 /** @type {string | null | undefined} */
@@ -71,7 +72,9 @@ byId("menu", HTMLButtonElement).addEventListener("click", () => {
 });
 byId("scrim", HTMLButtonElement).addEventListener("click", () => setTasksOpen(false));
 window.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !document.body.classList.contains("tasks-open")) return;
+  // Escape that ends a composition throws a word away, it stops nothing.
+  if (event.key !== "Escape" || event.isComposing) return;
+  if (!document.body.classList.contains("tasks-open")) return void composer.stop();
   setTasksOpen(false);
   byId("menu", HTMLButtonElement).focus();
 });

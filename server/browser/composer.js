@@ -1,7 +1,8 @@
 // @ts-check
-/** The prompt: written here, sent once, given back when it could not be sent. */
+/** The prompt: written here, sent once, given back when it could not be sent; and what is stopped. */
 
 import { byId } from "./elements.js";
+import { ToolsSwitch } from "./tools_switch.js";
 
 /** @import { Client } from "./client.js" */
 
@@ -9,12 +10,16 @@ export class Composer {
   #client;
   #onSend;
   #onProblem;
+  #tools;
   #form = byId("composer", HTMLFormElement);
   #prompt = byId("prompt", HTMLTextAreaElement);
   #send = byId("send", HTMLButtonElement);
+  #stop = byId("stop", HTMLButtonElement);
   #sending = false;
   /** @type {string | null} */
   #taskId = null;
+  /** @type {string | null} */
+  #runningId = null;
 
   /**
    * @param {Client} client
@@ -26,6 +31,7 @@ export class Composer {
     this.#client = client;
     this.#onSend = onSend;
     this.#onProblem = onProblem;
+    this.#tools = new ToolsSwitch(client);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#submit();
@@ -37,8 +43,10 @@ export class Composer {
       event.preventDefault();
       this.#form.requestSubmit();
     });
+    this.#stop.addEventListener("click", () => void this.stop());
     byId("suggestions", HTMLElement).addEventListener("click", (event) => {
       if (!(event.target instanceof HTMLButtonElement)) return;
+      if (event.target.dataset.tools !== undefined) this.#tools.turnOn();
       this.#prompt.value = event.target.textContent ?? "";
       this.#fit();
       this.#prompt.focus();
@@ -49,6 +57,29 @@ export class Composer {
   setTask(taskId) {
     this.#taskId = taskId;
     this.#fit();
+  }
+
+  /** @param {string | null} messageId The reply that has its turn. */
+  setRunning(messageId) {
+    if (messageId === this.#runningId) return;
+    const hadFocus = document.activeElement === this.#stop;
+    this.#runningId = messageId;
+    this.#stop.ariaDisabled = null;
+    this.#stop.hidden = messageId === null;
+    if (hadFocus && messageId === null) this.#prompt.focus();
+  }
+
+  /** Stop the reply that has its turn, if there is one. What waits behind it goes on. */
+  async stop() {
+    const messageId = this.#runningId;
+    if (!messageId || this.#stop.ariaDisabled === "true") return;
+    this.#stop.ariaDisabled = "true";
+    try {
+      await this.#client.action("streaming.cancelStream", { messageId });
+    } catch (error) {
+      this.#stop.ariaDisabled = null;
+      this.#onProblem(error);
+    }
   }
 
   /** Grow with the text, and allow sending when there is something to send. */
@@ -67,7 +98,7 @@ export class Composer {
     this.#onProblem(null);
     this.#onSend();
     try {
-      await this.#client.action("streaming.streamChat", { taskId: this.#taskId, prompt });
+      await this.#ask({ taskId: this.#taskId, prompt });
     } catch (error) {
       this.#prompt.value ||= prompt;
       this.#onProblem(error);
@@ -75,5 +106,12 @@ export class Composer {
       this.#sending = false;
       this.#fit();
     }
+  }
+
+  /** @param {{ taskId: string, prompt: string }} asked */
+  #ask(asked) {
+    const tools = this.#tools.offered;
+    if (tools.length === 0) return this.#client.action("streaming.streamChat", asked);
+    return this.#client.action("streaming.streamChatWithTools", { ...asked, tools });
   }
 }

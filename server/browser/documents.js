@@ -12,18 +12,68 @@
 /** @typedef {RunningStatus | "COMPLETED" | "CANCELLED" | "FAILED" | "INTERRUPTED"} Status */
 
 /**
- * @typedef {{ type: "text" | "reasoning", text: string }
- *   | { type: "tool-call", toolName: string, args?: unknown }
- *   | { type: "tool-result", toolName?: string, result?: unknown, error?: unknown }} Part
+ * Where words come from, as Claude's API writes it.
+ * @typedef {object} Citation
+ * @property {string} [url]
+ * @property {string} [source]
+ * @property {string | null} [title]
+ * @property {string | null} [document_title]
+ * @property {string | null} [cited_text]
  */
 
-/** @typedef {{ promptTokens?: number, completionTokens?: number, totalTokens?: number }} Usage */
+/**
+ * `seam` is true on the first part of a reply that was cut and went on.
+ * @typedef {object} TextPart
+ * @property {"text"} type
+ * @property {string} text
+ * @property {Citation[] | null} [citations]
+ * @property {boolean | null} [seam]
+ */
+
+/**
+ * @typedef {object} ReasoningPart
+ * @property {"reasoning"} type
+ * @property {string} text
+ * @property {boolean | null} [seam]
+ */
+
+/**
+ * `args` is there when `argsText` is complete.
+ * @typedef {object} ToolCallPart
+ * @property {"tool-call"} type
+ * @property {string} toolCallId
+ * @property {string} toolName
+ * @property {string} argsText
+ * @property {Record<string, unknown> | null} [args]
+ * @property {boolean | null} [seam]
+ */
+
+/**
+ * @typedef {object} ToolResultPart
+ * @property {"tool-result"} type
+ * @property {string} toolCallId
+ * @property {unknown} [result]
+ * @property {boolean} [isError]
+ * @property {boolean | null} [seam]
+ */
+
+/** @typedef {TextPart | ReasoningPart | ToolCallPart | ToolResultPart} Part */
+
+/**
+ * The cached tokens are part of the prompt's, the thinking is part of the completion's.
+ * @typedef {object} Usage
+ * @property {number} promptTokens
+ * @property {number} completionTokens
+ * @property {number} [cacheReadTokens]
+ * @property {number} [thinkingTokens]
+ * @property {boolean} [final]
+ */
 
 /**
  * @typedef {object} ChatMessage
  * @property {string} _id
  * @property {string} taskId
- * @property {"user" | "assistant"} role
+ * @property {"user" | "assistant" | "system"} role
  * @property {number} sequence
  * @property {Status} status
  * @property {Part[]} parts
@@ -31,10 +81,50 @@
  * @property {Usage | null} [usage]
  * @property {string | null} [finishReason]
  * @property {{ code: string, message: string } | null} [error]
+ * @property {{ attempt: number, code: string, at: number } | null} [retrying]
  * @property {number} createdAt
  */
+
+/**
+ * A call of a tool, and what became of it.
+ * @typedef {object} ToolCall
+ * @property {string} _id
+ * @property {string} toolCallId
+ * @property {string} toolName
+ * @property {"PENDING" | "RUNNING" | "COMPLETED" | "FAILED"} status
+ * @property {unknown} [result]
+ * @property {{ code: string, message: string } | null} [error]
+ * @property {"server" | "executor"} [runsOn]
+ * @property {"required" | "approved" | "denied" | null} [approval]
+ * @property {string | null} [executor]
+ * @property {number | null} [startedAt]
+ * @property {number | null} [completedAt]
+ */
+
+/**
+ * A tool as an action is offered it.
+ * @typedef {object} ToolOffer
+ * @property {string} name
+ */
+
+const cutShort = ["max_tokens", "max_steps"];
 
 /** @param {ChatMessage} message */
 export function isRunning({ status }) {
   return status === "PENDING" || status === "STREAMING";
+}
+
+/**
+ * Whether a reply can go on, where it is the last of its task.
+ * @param {ChatMessage} message
+ */
+export function isResumable(message) {
+  const { role, status, finishReason } = message;
+  if (role !== "assistant" || isRunning(message) || finishReason === "refusal") return false;
+  return status !== "COMPLETED" || cutShort.includes(finishReason ?? "");
+}
+
+/** @param {ToolCall} call */
+export function awaitsApproval({ status, approval }) {
+  return status === "PENDING" && approval === "required";
 }

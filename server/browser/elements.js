@@ -40,9 +40,39 @@ export function growText(node, text) {
 }
 
 /**
+ * @param {HTMLElement} holder
+ * @param {string} text
+ */
+export function setText(holder, text) {
+  if (holder.textContent !== text) holder.textContent = text;
+}
+
+/**
+ * A button that does its work once at a time. Meanwhile it keeps the focus, as one that is
+ * disabled would not.
+ * @param {string} label
+ * @param {string} className
+ * @param {() => Promise<void>} work
+ */
+export function actionButton(label, className, work) {
+  const button = element("button", className, label);
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    if (button.ariaDisabled === "true") return;
+    button.ariaDisabled = "true";
+    try {
+      await work();
+    } finally {
+      button.ariaDisabled = null;
+    }
+  });
+  return button;
+}
+
+/**
  * Views of a list of items, one each, kept by key while their items move, change, come and go.
  * @template Item
- * @template {{ element: HTMLElement, update: (item: Item) => void }} View
+ * @template {{ element: HTMLElement, update: (item: Item) => void, close?: () => void }} View
  */
 export class KeyedViews {
   /** @type {Map<string, { view: View, item: Item | undefined }>} */
@@ -62,6 +92,11 @@ export class KeyedViews {
     this.#create = create;
   }
 
+  /** @param {string} key */
+  get(key) {
+    return this.#byKey.get(key)?.view;
+  }
+
   /** @param {Item[]} items An item that is the same object as before is not looked at again. */
   update(items) {
     const gone = new Set(this.#byKey.keys());
@@ -77,7 +112,9 @@ export class KeyedViews {
       else this.#parent.insertBefore(kept.view.element, place);
     }
     for (const key of gone) {
-      this.#byKey.get(key)?.view.element.remove();
+      const view = this.#byKey.get(key)?.view;
+      view?.close?.();
+      view?.element.remove();
       this.#byKey.delete(key);
     }
   }

@@ -21,11 +21,14 @@ export function followEnd(scroller, content, onChange) {
     if (next !== following) onChange(next);
     following = next;
   };
+  let topBefore = 0;
   const toEnd = () => {
-    if (following) scroller.scrollTop = scroller.scrollHeight;
+    if (!following) return;
+    scroller.scrollTop = scroller.scrollHeight;
+    // What folded may have moved it up: its reader did not.
+    topBefore = scroller.scrollTop;
   };
 
-  let topBefore = 0;
   scroller.addEventListener("scroll", () => {
     const { scrollTop, scrollHeight, clientHeight } = scroller;
     const below = scrollHeight - clientHeight - scrollTop;

@@ -1,154 +1,242 @@
 // @ts-check
-/** One message of a conversation: its parts, how it stands, what it took. */
+/** One message of a conversation: its parts, how it stands, what it took, what can be done. */
 
-import { isRunning } from "./documents.js";
-import { element, growText } from "./elements.js";
+import { citedText, Sources } from "./citations.js";
+import { isResumable, isRunning } from "./documents.js";
+import { actionButton, element, setText } from "./elements.js";
+import { factsOf, noteOf } from "./message_words.js";
+import { PlainView, ReasoningView, SeamView, SourceList } from "./part_views.js";
 import { Prose } from "./prose.js";
+import { ToolView } from "./tool_view.js";
 
-/** @import { ChatMessage, Part } from "./documents.js" */
+/** @import { ChatMessage, ToolCall, ToolResultPart } from "./documents.js" */
+/** @import { ShownCall } from "./tool_view.js" */
+/** @import { ToolActions } from "./tool_forms.js" */
 
-/** @typedef {{ element: HTMLElement, update: (part: any, growing: boolean) => void }} PartView */
+/** @typedef {{ element: HTMLElement, update: (value: any) => void }} PartView */
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const count = new Intl.NumberFormat();
+/**
+ * What is shown, in order. Neighbouring texts are one, since Claude begins a new one in the middle
+ * of a sentence where a citation ends; and a result belongs to its call.
+ * @typedef {{ kind: "text", value: { text: string } }
+ *   | { kind: "reasoning", value: { text: string, growing: boolean } }
+ *   | { kind: "tool", value: ShownCall }
+ *   | { kind: "seam", value: null }} Shown
+ */
+
+/**
+ * What the page can do for a message. Each tells the reader when it fails.
+ * @typedef {object} ReplyActions
+ * @property {(messageId: string) => Promise<void>} stop
+ * @property {(messageId: string) => Promise<void>} resume
+ * @property {(messageId: string, onCalls: (calls: ToolCall[]) => void) => () => void} followCalls
+ */
+
+/** @typedef {ReplyActions & ToolActions} MessageActions */
+
+/**
+ * @typedef {object} Place
+ * @property {boolean} isLast
+ * @property {boolean} isRecent Whether its calls of tools are followed.
+ * @property {boolean} isQueued Whether an earlier reply has its turn.
+ */
 
 export class MessageView {
   element = element("article", "message");
   #parts = element("div", "parts");
+  #sources = new SourceList();
   #note = element("p", "note");
   #facts = element("p", "facts");
-  /** @type {{ type: Part["type"], view: PartView }[]} */
+  #resume;
+  #withdraw;
+  #actions;
+  /** @type {{ kind: Shown["kind"], view: PartView, value: object | null | undefined }[]} */
   #views = [];
+  /** @type {ChatMessage | null} */
+  #message = null;
+  /** @type {Place} */
+  #place = { isLast: false, isRecent: false, isQueued: false };
+  /** @type {Map<string, ToolCall>} */
+  #calls = new Map();
+  /** @type {(() => void) | null} */
+  #unfollow = null;
+  /** @type {number | undefined} */
+  #ticking;
 
-  constructor() {
-    this.element.append(this.#parts, this.#note, this.#facts);
+  /** @param {MessageActions} actions */
+  constructor(actions) {
+    this.#actions = actions;
+    this.element.tabIndex = -1;
+    this.#resume = actionButton("Continue", "act", () => actions.resume(this.#id));
+    this.#withdraw = actionButton("Withdraw", "act", () => actions.stop(this.#id));
+    this.element.append(
+      this.#parts,
+      this.#sources.element,
+      this.#note,
+      element("div", "acts", this.#resume, this.#withdraw),
+      this.#facts,
+    );
+  }
+
+  get #id() {
+    return this.#message?._id ?? "";
   }
 
   /** @param {ChatMessage} message */
   update(message) {
+    this.#message = message;
+    this.#followCalls();
+    this.#show();
+  }
+
+  /** @param {Place} place */
+  setPlace(place) {
+    if (isSame(this.#place, place)) return;
+    this.#place = place;
+    this.#followCalls();
+    this.#show();
+  }
+
+  close() {
+    this.#unfollow?.();
+    clearTimeout(this.#ticking);
+  }
+
+  #followCalls() {
+    const calls = this.#message?.parts.some(({ type }) => type === "tool-call");
+    const wanted = this.#place.isRecent && calls;
+    if (wanted === Boolean(this.#unfollow)) return;
+    this.#unfollow?.();
+    this.#unfollow = null;
+    if (!wanted) return;
+    this.#unfollow = this.#actions.followCalls(this.#id, (calls) => {
+      this.#calls = new Map(calls.map((call) => [call.toolCallId, call]));
+      this.#show();
+    });
+  }
+
+  #show() {
+    const message = this.#message;
+    if (!message) return;
     const running = isRunning(message);
-    const note = noteOf(message);
     this.element.dataset.role = message.role;
     this.element.dataset.status = message.status;
+    this.element.classList.toggle("queued", this.#place.isQueued);
     // A reader of the screen hears a reply when it is whole, not letter by letter.
     this.element.setAttribute("aria-busy", String(running));
     this.element.setAttribute("aria-label", message.role === "user" ? "You" : "Reply");
-    this.#updateParts(message, running);
-    setText(this.#note, note);
-    this.#note.hidden = note === "";
+    this.#showParts(message);
+    this.#showNote(message);
     setText(this.#facts, factsOf(message));
     this.#facts.hidden = message.role === "user" || running;
+    setText(this.#resume, message.parts.length > 0 ? "Continue" : "Try again");
+    this.#allow(this.#resume, this.#place.isLast && isResumable(message));
+    this.#allow(this.#withdraw, this.#place.isQueued);
   }
 
   /**
-   * @param {ChatMessage} message
-   * @param {boolean} running
+   * Show a button or hide it; the focus that it had stays in the message.
+   * @param {HTMLButtonElement} button
+   * @param {boolean} allowed
    */
-  #updateParts({ role, parts }, running) {
-    parts.forEach((part, index) => {
+  #allow(button, allowed) {
+    const hadFocus = document.activeElement === button;
+    button.hidden = !allowed;
+    if (hadFocus && !allowed) this.element.focus();
+  }
+
+  /** @param {ChatMessage} message */
+  #showParts(message) {
+    const sources = new Sources();
+    const shown = shownParts(message, this.#calls, sources);
+    shown.forEach(({ kind, value }, index) => {
       let kept = this.#views[index];
-      if (kept?.type !== part.type) {
-        const view = createPartView(part, role);
+      if (kept?.kind !== kind) {
+        const view = this.#createView(kind, message.role);
         if (kept) kept.view.element.replaceWith(view.element);
         else this.#parts.append(view.element);
-        this.#views[index] = kept = { type: part.type, view };
+        this.#views[index] = kept = { kind, view, value: undefined };
       }
-      kept.view.update(part, running && index === parts.length - 1);
+      if (!isSame(kept.value, value)) kept.view.update(value);
+      kept.value = value;
     });
-    for (const { view } of this.#views.splice(parts.length)) view.element.remove();
+    for (const { view } of this.#views.splice(shown.length)) view.element.remove();
+    this.#sources.update(sources.list);
   }
-}
-
-/**
- * @param {Part} part
- * @param {ChatMessage["role"]} role
- * @returns {PartView}
- */
-function createPartView(part, role) {
-  if (part.type === "reasoning") return new ReasoningView();
-  if (part.type === "tool-call" || part.type === "tool-result") return new ToolView();
-  return role === "user" ? new PlainView() : new Prose();
-}
-
-/** What a person wrote stays as written. */
-class PlainView {
-  #text = document.createTextNode("");
-  element = element("p", "plain", this.#text);
-
-  /** @param {{ text: string }} part */
-  update({ text }) {
-    growText(this.#text, text);
-  }
-}
-
-class ReasoningView {
-  #summary = element("summary");
-  #text = document.createTextNode("");
-  element = element("details", "reasoning", this.#summary, element("p", "", this.#text));
 
   /**
-   * @param {{ text: string }} part
-   * @param {boolean} growing
+   * @param {Shown["kind"]} kind
+   * @param {ChatMessage["role"]} role
+   * @returns {PartView}
    */
-  update({ text }, growing) {
-    growText(this.#text, text);
-    setText(this.#summary, growing ? "Thinking" : "Thoughts");
-    this.element.classList.toggle("growing", growing);
+  #createView(kind, role) {
+    switch (kind) {
+      case "text":
+        return role === "user" ? new PlainView() : new Prose();
+      case "reasoning":
+        return new ReasoningView();
+      case "tool":
+        return new ToolView(this.#actions);
+      case "seam":
+        return new SeamView();
+    }
+  }
+
+  /** @param {ChatMessage} message A pause before the next attempt is counted down. */
+  #showNote(message) {
+    const note = noteOf(message, this.#place.isQueued, Date.now());
+    setText(this.#note, note);
+    this.#note.hidden = note === "";
+    clearTimeout(this.#ticking);
+    if (!isRunning(message) || !message.retrying) return;
+    this.#ticking = setTimeout(() => this.#showNote(message), 1000);
   }
 }
 
-class ToolView {
-  #summary = element("summary");
-  #body = element("code");
-  element = element("details", "tool", this.#summary, element("pre", "", this.#body));
-
-  /** @param {Extract<Part, { type: "tool-call" | "tool-result" }>} part */
-  update(part) {
-    const call = part.type === "tool-call";
-    const name = part.toolName ?? "tool";
-    setText(
-      this.#summary,
-      call ? `Calls ${name}` : part.error ? `${name} failed` : `${name} answered`,
-    );
-    setText(
-      this.#body,
-      JSON.stringify(call ? part.args : (part.error ?? part.result), null, 2) ?? "",
-    );
-  }
-}
-
 /**
- * How the message stands, in a sentence; "" when there is nothing to say.
  * @param {ChatMessage} message
+ * @param {Map<string, ToolCall>} calls By toolCallId.
+ * @param {Sources} sources
+ * @returns {Shown[]}
  */
-function noteOf({ role, status, finishReason, error }) {
-  if (role === "user") return "";
-  if (finishReason === "refusal") return "The model declined to answer this.";
-  if (status === "FAILED") return error?.message || "The reply failed, and gave no reason.";
-  if (status === "INTERRUPTED")
-    return "The server stopped while writing this. What was written is kept.";
-  if (status === "CANCELLED") return "Stopped.";
-  if (finishReason === "max_tokens") return "Cut short: this is as long as one reply may be.";
-  return "";
+function shownParts(message, calls, sources) {
+  const { parts } = message;
+  const replyRuns = isRunning(message);
+  /** @type {Map<string, ToolResultPart>} */
+  const results = new Map();
+  for (const part of parts) if (part.type === "tool-result") results.set(part.toolCallId, part);
+  /** @type {Shown[]} */
+  const shown = [];
+  parts.forEach((part, index) => {
+    if (part.seam) shown.push({ kind: "seam", value: null });
+    const growing = replyRuns && index === parts.length - 1;
+    const last = shown.at(-1);
+    switch (part.type) {
+      case "text": {
+        const text = citedText(part, sources);
+        if (last?.kind === "text") last.value.text += text;
+        else shown.push({ kind: "text", value: { text } });
+        break;
+      }
+      case "reasoning":
+        shown.push({ kind: "reasoning", value: { text: part.text, growing } });
+        break;
+      case "tool-call": {
+        const { toolCallId } = part;
+        const [result, call] = [results.get(toolCallId), calls.get(toolCallId)];
+        shown.push({ kind: "tool", value: { part, result, call, replyRuns } });
+      }
+    }
+  });
+  return shown;
 }
 
 /**
- * Time, model and tokens, in small print. Claude counts the tokens when a reply is whole.
- * @param {ChatMessage} message
+ * Whether two values have the same fields; each change makes a new object of what it changes.
+ * @param {Record<string, any> | null | undefined} before
+ * @param {Record<string, any> | null} after
  */
-function factsOf({ status, model, usage, createdAt }) {
-  const { promptTokens: read, completionTokens: written } =
-    (status === "COMPLETED" && usage) || {};
-  const time = createdAt ? clock.format(createdAt) : "";
-  const tokensIn = read === undefined ? "" : `${count.format(read)} tokens in`;
-  const tokensOut = written === undefined ? "" : `${count.format(written)} out`;
-  return [time, model, tokensIn, tokensOut].filter(Boolean).join(" · ");
-}
-
-/**
- * @param {HTMLElement} holder
- * @param {string} text
- */
-function setText(holder, text) {
-  if (holder.textContent !== text) holder.textContent = text;
+function isSame(before, after) {
+  if (!before || !after) return before === after;
+  return Object.keys(after).every((name) => before[name] === after[name]);
 }

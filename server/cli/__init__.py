@@ -7,6 +7,7 @@ import typer
 from server.cli.queries import queries
 from server.cli.serve import serve
 from server.cli.standin import standin
+from server.cli.transcript import transcript
 from server.core.errors import StartupError
 
 __all__ = ["main"]
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(queries)
 app.command()(standin)
+app.command()(transcript)
 
 
 @app.callback()

@@ -1,9 +1,11 @@
 """``headwater queries``: what each live query of a running server is, does, costs."""
 
 import os
+import signal
 import sys
-import time
+import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Annotated
 
 import httpx2
@@ -60,6 +62,17 @@ def queries(
         pass
 
 
+def _stop_on_interrupt() -> threading.Event:
+    """What a Ctrl-C sets. An exception in its place would be lost where Python minds none."""
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    return stopped
+
+
 def _own_url() -> str:
     settings = Settings()
     host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
@@ -71,11 +84,11 @@ def _answers(url: str, limit: int, *, watch: bool) -> Iterator[LiveQueries]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     # Redirects are not followed, so that the token goes nowhere else.
     with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS) as http:
+        stopped = _stop_on_interrupt() if watch else None
         while True:
             yield _ask(http, f"{url}/api/live-queries?limit={limit}")
-            if not watch:
+            if stopped is None or stopped.wait(WATCH_SECONDS):
                 return
-            time.sleep(WATCH_SECONDS)
 
 
 def _ask(http: httpx2.Client, address: str) -> LiveQueries:

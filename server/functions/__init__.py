@@ -1,8 +1,19 @@
 """The built-in application: tasks, users, messages and Claude's replies."""
 
-from server.functions import messages, streaming, tasks, users
+from server.functions import (
+    messages,
+    sample_tools,
+    streaming,
+    tasks,
+    tool_call_tracking,
+    transcripts,
+    users,
+)
 
-__all__ = ["ALL"]
+__all__ = ["ALL", "WITH_SAMPLES"]
 
-ALL = [tasks, users, messages, streaming]
+ALL = [tasks, users, messages, streaming, tool_call_tracking, transcripts]
 """Its modules, for ``create_app(functions=[*server.functions.ALL, mine])``."""
+
+WITH_SAMPLES = [*ALL, sample_tools]
+"""And tools to try it with: what is served where no functions are given."""

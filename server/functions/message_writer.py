@@ -2,35 +2,53 @@
 
 Deltas are written single-flight: the first at once, then whatever has gathered when the write
 before has returned, no sooner than a small interval, which widens when writes are slow. Every
-write is fenced: its filter names the attempt, a running status and a lease that has not expired
-by MongoDB's clock, and a write that matches nothing stops the writer for good.
+write is fenced (see `replies`), and a write that matches nothing stops the writer for good.
 """
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pydantic_core
+
 from schemas.chat_messages import ChatMessage, MessageStatus
+from schemas.chat_messages import Usage as MessageUsage
+from server.functions.replies import fence, record
+from server.functions.storable_json import storable_json
 from server.llm import (
     Ended,
+    Entry,
     Event,
     PartBegun,
+    PartEnded,
     ReasoningDelta,
     ReplyBegun,
+    Retrying,
     TextDelta,
+    ToolInputDelta,
     Usage,
 )
 from server.runtime import ActionCtx, HeadwaterError
 
-__all__ = ["Fenced", "MessageWriter"]
+__all__ = ["Fenced", "MessageWriter", "TooLong"]
 
 FLUSH_INTERVAL_SECONDS_MIN = 0.025
 """Between two writes, at least; about what a screen shows."""
 FLUSH_INTERVAL_SECONDS_MAX = 0.5
 COMPACT_CHUNKS = 1_000
-"""A text of so many chunks is made one, and again whenever its length has doubled."""
+"""A text of so many chunks is made one, and of more where it is so long that writing it whole
+costs more than its chunks did: then compaction never costs more than what it saves."""
+OPLOG_ENTRY_BYTES = 360
+"""What MongoDB's oplog takes for an update, beside the update itself; measured."""
+OPLOG_RECORD_BYTES = 450
+"""The same for a transaction that records a step, with its first transcript entry."""
+MESSAGE_CHARS_MAX = 4_000_000
+"""What a message may hold, far enough from MongoDB's 16 MB that its ending can be written."""
 OUTAGE_SECONDS_MAX = 30.0
 """How long writes are tried again while the database cannot be reached."""
 RETRY_SECONDS = 0.5
@@ -40,33 +58,60 @@ class Fenced(Exception):
     """The message is no longer ours to write."""
 
 
+class TooLong(Exception):
+    """The message holds as much as it may."""
+
+
 class _Part:
     """A part of the message.
 
     Attributes:
-        kind: ``text`` or ``reasoning``.
+        fields: What is known of it when it begins.
+        name: The field of its text.
         text: What is stored of it.
         chunks: In how many chunks.
         waiting: What is still to be written.
+        closing: Fields that it gets when it is complete.
         exists: Whether the message has it.
-        compact_at: At so many chunks the text is made one.
+        length: Of that, in characters.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.text = ""
+    def __init__(self, fields: dict[str, Any], name: str | None) -> None:
+        self.fields = fields
+        self.name = name
+        self.text: list[str] = []
+        self.length = 0
         self.chunks = 0
         self.waiting: list[str] = []
+        self.closing: dict[str, Any] = {}
         self.exists = False
-        self.compact_at = COMPACT_CHUNKS
 
-    def written(self, count: int, *, whole: bool) -> None:
+    @property
+    def is_due(self) -> bool:
+        """Whether its chunks are to be made one."""
+        return self.chunks >= max(COMPACT_CHUNKS, self.length // OPLOG_ENTRY_BYTES)
+
+    def whole_text(self) -> str:
+        """Its text, with what is still to be written."""
+        self.text = ["".join(self.text)]
+        return "".join([*self.text, *self.waiting])
+
+    def whole(self) -> dict[str, Any]:
+        """All of it, as it is stored."""
+        text = self.whole_text()
+        texts = {self.name: [text] if text else []} if self.name is not None else {}
+        return {**self.fields, **texts, **self.closing}
+
+    def written(self, count: int, closed: dict[str, Any], *, whole: bool) -> None:
         """The first `count` of `waiting` are stored, as one chunk more or as the only one."""
-        self.text += "".join(self.waiting[:count])
+        self.text += self.waiting[:count]
+        self.length += sum(map(len, self.waiting[:count]))
         del self.waiting[:count]
-        if whole and self.exists:
-            self.compact_at = max(COMPACT_CHUNKS, self.chunks * 2)
-        self.chunks = 1 if whole or not self.exists else self.chunks + 1
+        self.closing = {k: v for k, v in self.closing.items() if k not in closed}
+        if whole or not self.exists:
+            self.chunks = 1
+        elif count:
+            self.chunks += 1
         self.exists = True
 
 
@@ -75,53 +120,138 @@ class MessageWriter:
 
     Args:
         ctx: Through which it writes.
-        message_id: The message.
-        attempt: Which attempt this is, as its lease says.
+        message: The message, as the attempt found it.
 
     Attributes:
-        stopped: Whether it has written its last: it was fenced off, or the database is gone.
+        usage: What was counted, summed over the steps that have been recorded.
     """
 
-    def __init__(self, ctx: ActionCtx, message_id: str, attempt: int) -> None:
+    def __init__(self, ctx: ActionCtx, message: ChatMessage) -> None:
         self._ctx = ctx
-        self._id = message_id
-        self._fence = {
-            "_id": message_id,
-            "lease.attempt": attempt,
-            "status": {"$in": ["PENDING", "STREAMING"]},
-            "$expr": {"$gt": ["$lease.expiresAt", "$$NOW"]},
-        }
+        self._id = message.id
+        self.attempt = message.attempts
+        self._asked_by = message.asked_by
+        self._fence = fence(message.id, message.attempts)
+        self._first_part = len(message.parts)
+        self._is_resumed = message.attempts > 1 and bool(message.parts)
         self._parts: list[_Part] = []
         self._part_of: dict[int, _Part] = {}
+        self._broken: dict[str, tuple[_Part, dict[str, Any]]] = {}
         self._first: dict[str, Any] = {"status": "STREAMING"}
         self._news = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._failure: Exception | None = None
         self._closing = False
-        self._ended: Ended | None = None
+        self._chars = len(pydantic_core.to_json(message.parts)) if message.parts else 0
+        self._thinking_known = True
+        self._step = 0
+        self._is_open = False
+        self._counted = Usage()
+        self._request_id: str | None = None
+        self.usage = message.usage or MessageUsage()
+        self.tokens = 0
+        self._is_cut = message.step is not None or not self.usage.final
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing more can be written."""
+        """Whether nothing more can be written: it was fenced off, or the database is gone."""
         return self._failure is not None
 
     # --- hearing -------------------------------------------------------------------------------
 
+    def begin_step(self, number: int) -> None:
+        """What is heard from here on answers the request of step `number`."""
+        self._step, self._is_open = number, True
+        self._part_of = {}
+        self._broken = {}
+        self._counted = Usage()
+        self._thinking_known = True
+        from_part = self._first_part + len(self._parts)
+        self._first["step"] = {"number": number, "fromPart": from_part}
+
     def hear(self, event: Event) -> None:
-        """Take one event of the stream in; it is written soon."""
+        """Take one event of the stream in; it is written soon.
+
+        Raises:
+            TooLong: The message holds as much as it may.
+        """
         match event:
+            case Retrying():
+                at = datetime.now(UTC) + timedelta(milliseconds=event.delay_ms)
+                self._first["retrying"] = {"attempt": event.attempt, "code": event.code, "at": at}
+                self._news.set()
             case ReplyBegun():
                 self._first["model"] = event.model
-            case PartBegun(kind="text" | "reasoning"):
-                part = _Part(event.kind)
-                self._parts.append(part)
-                self._part_of[event.index] = part
+                self._request_id = event.request_id
+            case Usage():
+                self._counted = event
+            case PartBegun():
+                self._begin(event)
             case TextDelta() | ReasoningDelta():
-                self._part_of[event.index].waiting.append(event.text)
-                self._news.set()
+                self._grow(event.index, event.text)
+            case ToolInputDelta():
+                self._grow(event.index, event.partial_json)
+            case PartEnded():
+                self._close(event)
             case Ended():
-                self._ended = event
-            case _:
                 pass
+
+    def _begin(self, event: PartBegun) -> None:
+        match event.kind:
+            case "text" | "reasoning":
+                part = _Part({"type": event.kind}, "text")
+            case "tool-call":
+                call = {"toolCallId": event.tool_call_id, "toolName": event.tool_name}
+                part = _Part({"type": "tool-call", **call}, "argsText")
+                self._news.set()
+            case _:
+                self._thinking_known = False  # a block that the parts cannot tell of
+                return
+        if self._is_resumed and not self._parts:
+            part.fields["seam"] = True
+        self._parts.append(part)
+        self._part_of[event.index] = part
+
+    def _grow(self, index: int, text: str) -> None:
+        self._part_of[index].waiting.append(text)
+        self._chars += len(text)
+        self._ctx.tally("reply_text_bytes", len(text.encode()))
+        self._news.set()
+        if self._chars > MESSAGE_CHARS_MAX:
+            raise TooLong
+
+    def _close(self, event: PartEnded) -> None:
+        part = self._part_of.get(event.index)
+        if part is None:
+            return
+        block = event.block
+        if event.kind == "reasoning" and self._thinking_known and block.get("signature"):
+            part.closing["signature"] = block["signature"]
+        elif event.kind == "tool-call" and event.is_whole:
+            part.closing["args"] = storable_json(block["input"])
+        elif event.kind == "tool-call":
+            self._broken[str(block["id"])] = part, storable_json(block["input"])
+        elif event.kind == "text" and block.get("citations"):
+            part.closing["citations"] = storable_json(block["citations"])
+        if part.closing:
+            self._news.set()
+
+    def add_result(self, tool_call_id: str, result: Any, error: str | None) -> None:
+        """A tool has answered. Where the message has no room, the call's own document shows it."""
+        fields: dict[str, Any] = {"type": "tool-result", "toolCallId": tool_call_id}
+        size = len(pydantic_core.to_json(result))
+        if self._chars + size > MESSAGE_CHARS_MAX:
+            result = f"[{size} bytes, which the message has no room to show]"
+        else:
+            self._chars += size
+        shown = {"result": error, "isError": True} if error is not None else {"result": result}
+        part = _Part({**fields, **shown}, None)
+        if self._is_resumed and not self._parts:
+            part.fields["seam"] = True
+        self._parts.append(part)
+        self._news.set()
+
+    # --- writing beside ------------------------------------------------------------------------
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[None]:
@@ -138,6 +268,10 @@ class MessageWriter:
             self._closing = True
             self._news.set()
             await task
+        self.check()
+
+    def check(self) -> None:
+        """Raise what stopped the writer, if anything did."""
         if self._failure is not None:
             raise self._failure
 
@@ -149,7 +283,8 @@ class MessageWriter:
                     return
                 self._news.clear()
                 began = time.monotonic()
-                await self._write(self._flush)
+                async with self._turn:
+                    await self._write(self._flush)
                 took = time.monotonic() - began
                 pause = min(max(FLUSH_INTERVAL_SECONDS_MIN, 2 * took), FLUSH_INTERVAL_SECONDS_MAX)
                 await asyncio.sleep(max(0.0, pause - took))
@@ -177,78 +312,210 @@ class MessageWriter:
         """Write what has gathered."""
         pushed: dict[str, str] = {}
         fields = dict(self._first)
-        written: list[tuple[_Part, int, bool]] = []
-        for index, part in enumerate(self._parts):
-            follows = any(later.waiting or later.exists for later in self._parts[index + 1 :])
-            if not part.waiting and (part.exists or not follows):
+        written: list[tuple[_Part, int, dict[str, Any], bool]] = []
+        for place, part in enumerate(self._parts):
+            follows = any(later.exists or _has_news(later) for later in self._parts[place + 1 :])
+            if not _has_news(part) and (part.exists or not follows):
                 continue  # one that is empty is written before what follows it: no gap in the list
+            at = f"parts.{self._first_part + place}"
+            whole = again or part.is_due
+            written.append((part, len(part.waiting), dict(part.closing), whole))
             text = "".join(part.waiting)
-            whole = again or part.chunks >= part.compact_at
-            written.append((part, len(part.waiting), whole))
             if not part.exists:
-                fields[f"parts.{index}"] = {"type": part.kind, "text": [text] if text else []}
-            elif whole:
-                fields[f"parts.{index}.text"] = [part.text + text]
-            else:
-                pushed[f"parts.{index}.text"] = text
+                fields[at] = part.whole()
+                continue
+            fields |= {f"{at}.{name}": value for name, value in part.closing.items()}
+            if whole:
+                fields[f"{at}.{part.name}"] = [part.whole_text()]
+            elif text:
+                pushed[f"{at}.{part.name}"] = text
         if fields:
             update = {"$set": fields, **({"$push": pushed} if pushed else {})}
+            if "retrying" not in fields:
+                update["$unset"] = {"retrying": ""}
+            if "model" in fields:  # the reply has just begun
+                update |= self._ids()
             matched = await self._ctx.update_one(ChatMessage, self._fence, update)
-        else:
+        elif pushed:
+            update = {"$push": pushed}
             matched = await self._ctx.append(ChatMessage, self._fence, pushed)
+        else:
+            return
         if not matched:
             raise Fenced
-        self._first = {}
-        for part, count, whole in written:
-            part.written(count, whole=whole)
+        written_bytes = self._ctx.stored_bytes(update) + OPLOG_ENTRY_BYTES
+        self._ctx.tally("reply_written_bytes", written_bytes)
+        self._first = {k: v for k, v in self._first.items() if k not in fields}
+        for part, count, closed, whole in written:
+            part.written(count, closed, whole=whole)
 
-    # --- endings -------------------------------------------------------------------------------
+    # --- steps and endings ---------------------------------------------------------------------
 
-    async def complete(self) -> None:
-        """The stream ended as it should."""
-        ended = self._ended
-        assert ended is not None, "a stream ends with Ended or raises"
-        if ended.stop_reason == "refusal":
-            self._parts = []
-            await self._end("FAILED", finish_reason="refusal", error=REFUSED)
-        else:
-            await self._end("COMPLETED", finish_reason=ended.stop_reason)
+    async def record(
+        self,
+        ended: Ended,
+        *,
+        uses: Sequence[dict[str, Any]] = (),
+        status: MessageStatus | None = None,
+        finish_reason: str | None = None,
+        more: Sequence[Entry] = (),
+    ) -> list[Entry]:
+        """Write a complete step down, into the message and into the transcript at once.
+
+        Args:
+            ended: The step's last event.
+            uses: Calls of tools that begin to wait.
+            status: The message's end, where this is it.
+            finish_reason: Why it ended.
+            more: Further entries.
+
+        Raises:
+            Fenced: The message is no longer ours.
+        """
+        content = [dict(block) for block in ended.content]
+        for part, args in self._broken.values():
+            part.closing["args"] = args  # not sooner: a reply that is cut would have them run
+        uses = [{**use, "broken": True} if use["id"] in self._broken else use for use in uses]
+        reply = Entry.of("reply", content, self._id)
+        reply = Entry("reply", reply.content, self._id, stop_reason=ended.stop_reason)
+        self._count(ended.usage)
+        usage = json.dumps(asdict(ended.usage))
+        details = {"request_id": ended.request_id, "usage": usage}
+        return await self._record(
+            [reply, *more] if content else list(more),
+            uses=uses, status=status, finish_reason=finish_reason, details=details, unset=("step",),
+        )  # fmt: skip
+
+    async def record_results(self, results: Entry) -> list[Entry]:
+        """Write down what the tools answered."""
+        return await self._record([results])
+
+    async def refuse(self, ended: Ended) -> None:
+        """Claude declined: what was shown is taken back, here and in what it will be sent."""
+        self._count(ended.usage)
+        self._parts = []
+        self._chars = 0
+        await self._record(
+            [Entry("retracted", "[]", one) for one in (self._asked_by, self._id) if one],
+            status="FAILED", finish_reason="refusal", error=REFUSED, parts=[], end="cancelled",
+            unset=("step",),
+        )  # fmt: skip
 
     async def fail(self, code: str, message: str) -> None:
         """The stream broke; the text that came is kept."""
-        await self._end("FAILED", finish_reason="error", error={"code": code, "message": message})
+        error = {"code": code, "message": message}
+        await self._end_cut("FAILED", finish_reason="error", error=error, end="cancelled")
 
     async def interrupt(self) -> None:
         """The process stops; the text that came is kept, ready to be resumed."""
-        await self._end("INTERRUPTED")
+        await self._end_cut("INTERRUPTED", hand_over=True)
 
-    async def _end(
+    async def _end_cut(self, status: MessageStatus, **more: Any) -> None:
+        """The one ending, with all that was heard; nothing where we were fenced off."""
+        began = self._request_id is not None
+        if self._is_open and began:
+            self._is_cut = True
+            self._count(self._counted)
+        try:
+            unset = ("step",) if self._is_open and not began else ()  # of which there is nothing
+            await self._record([], status=status, unset=unset, **more)
+        except Fenced:
+            return
+
+    async def tell_usage(self) -> None:
+        """Write what was counted of a reply that somebody cancelled; nothing else may be."""
+        self._is_cut = True
+        self._count(self._counted)
+        query = {"_id": self._id, "status": "CANCELLED", "attempts": self.attempt}
+        await self._ctx.update_one(ChatMessage, query, {"$set": self._usage(), **self._ids()})
+
+    def _count(self, counted: Usage) -> None:
+        """Add what a step took to the sum."""
+        known = self.usage
+        self.tokens += counted.output_tokens
+        self.usage = MessageUsage(
+            prompt_tokens=known.prompt_tokens + counted.prompt_tokens,
+            completion_tokens=known.completion_tokens + counted.output_tokens,
+            total_tokens=known.total_tokens + counted.total_tokens,
+            cache_read_tokens=known.cache_read_tokens + counted.cache_read_input_tokens,
+            cache_write_tokens=known.cache_write_tokens + counted.cache_creation_input_tokens,
+            thinking_tokens=known.thinking_tokens + counted.thinking_tokens,
+        )
+        self._counted = Usage()
+
+    def _usage(self) -> dict[str, Any]:
+        self.usage.final = not self._is_cut
+        return {"usage": self.usage}
+
+    def _ids(self) -> dict[str, Any]:
+        return {"$addToSet": {"requestIds": self._request_id}} if self._request_id else {}
+
+    async def _record(
         self,
-        status: MessageStatus,
+        entries: Sequence[Entry],
         *,
+        uses: Sequence[dict[str, Any]] = (),
+        status: MessageStatus | None = None,
         finish_reason: str | None = None,
         error: dict[str, str] | None = None,
-    ) -> None:
-        """Write the one ending, with all that was heard; nothing where we were fenced off."""
-        fields: dict[str, Any] = {**self._first, "status": status}
-        if finish_reason is not None:
-            fields["finishReason"] = finish_reason
-        if error is not None:
-            fields["error"] = error
-        if self._ended is not None:  # before, Claude has not counted what it wrote
-            fields["usage"] = _usage(self._ended.usage)
-        fields["parts"] = [
-            {"type": part.kind, "text": [text] if text else []}
-            for part in self._parts
-            for text in (part.text + "".join(part.waiting),)
-        ]
+        parts: list[Any] | None = None,
+        end: str | None = None,
+        hand_over: bool = False,
+        details: dict[str, Any] | None = None,
+        unset: Sequence[str] = (),
+    ) -> list[Entry]:
+        recorded: list[Entry] = []
 
         async def attempt(_: bool) -> None:
-            await self._ctx.update_one(
-                ChatMessage, self._fence, {"$set": fields, "$unset": {"lease": ""}}
-            )
+            first = {k: v for k, v in self._first.items() if k != "step" or "step" not in unset}
+            fields = {**first, **self._usage()}
+            given = {"status": status, "finishReason": finish_reason, "error": error}
+            fields |= {name: value for name, value in given.items() if value is not None}
+            fields |= {"parts": parts} if parts is not None else self._rest(status is not None)
+            gone = {"retrying", *unset, *(("lease",) if status is not None else ())}
+            update = {
+                "$set": fields,
+                "$unset": dict.fromkeys(gone - fields.keys(), ""),
+                **self._ids(),
+            }
+            found = await self._ctx.run_mutation(
+                record, message_id=self._id, attempt=self.attempt, update=update,
+                entries=list(entries), uses=list(uses), end=end, hand_over=hand_over,
+                details={"step": self._step, **(details or {})},
+            )  # fmt: skip
+            if found is None:
+                raise Fenced
+            recorded.extend(found)
+            told = sum(len(entry.content.encode()) + OPLOG_RECORD_BYTES for entry in entries)
+            written_bytes = self._ctx.stored_bytes(update) + OPLOG_ENTRY_BYTES + told
+            self._ctx.tally("reply_written_bytes", written_bytes)
 
-        await self._write(attempt)
+        async with self._turn:
+            await self._write(attempt)
+            self._settled()
+        self._is_open = False
+        self._request_id = None
+        return recorded
+
+    def _rest(self, is_end: bool) -> dict[str, Any]:
+        """What of the parts is not stored yet; at the end, every text as one chunk."""
+        fields: dict[str, Any] = {}
+        for place, part in enumerate(self._parts):
+            at = f"parts.{self._first_part + place}"
+            if not part.exists:
+                fields[at] = part.whole()
+            elif _has_news(part) or (is_end and part.chunks > 1):
+                whole = part.whole()
+                names = [*part.closing, *((part.name,) if part.name is not None else ())]
+                fields |= {f"{at}.{name}": whole[name] for name in names}
+        return fields
+
+    def _settled(self) -> None:
+        """Everything heard so far is stored."""
+        self._first = {}
+        for part in self._parts:
+            whole = not part.exists or _has_news(part)
+            part.written(len(part.waiting), dict(part.closing), whole=whole)
 
 
 REFUSED = {
@@ -257,11 +524,6 @@ REFUSED = {
 }
 
 
-def _usage(usage: Usage) -> dict[str, int]:
-    return {
-        "promptTokens": usage.prompt_tokens,
-        "completionTokens": usage.output_tokens,
-        "totalTokens": usage.total_tokens,
-        "cacheReadTokens": usage.cache_read_input_tokens or 0,
-        "cacheWriteTokens": usage.cache_creation_input_tokens or 0,
-    }
+def _has_news(part: _Part) -> bool:
+    is_told_empty = part.name != "text"  # a call is shown as soon as it begins
+    return bool(part.waiting or part.closing or (is_told_empty and not part.exists))

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.agent_tools import AgentTool
 from schemas.chat_messages import ChatMessage
 from schemas.tasks import Task, TaskStatus
+from schemas.transcripts import TranscriptEntry
 from server.runtime import Find, Get, MutationCtx, QueryCtx, mutation, query
 
 __all__ = ["create", "get", "list", "remove", "update"]
@@ -58,6 +60,7 @@ async def update(
 
 @mutation
 async def remove(ctx: MutationCtx, task_id: str) -> None:
-    """Delete a task and its messages."""
+    """Delete a task and all that belongs to it. A reply that is being written ends."""
     await ctx.delete(Task, task_id)
-    await ctx.delete_many(ChatMessage, {"taskId": task_id})
+    for table in (ChatMessage, AgentTool, TranscriptEntry):
+        await ctx.delete_many(table, {"taskId": task_id})

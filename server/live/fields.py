@@ -4,6 +4,7 @@ A misspelt field would match nothing, or be stored beside the real one; here it 
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from schemas.document import Document
@@ -12,6 +13,7 @@ from schemas.shape import (
     AnyShape,
     ListShape,
     ObjectShape,
+    ScalarShape,
     Shape,
     TextShape,
     UnionShape,
@@ -19,7 +21,14 @@ from schemas.shape import (
 )
 from server.live.matching import filter_paths
 
-__all__ = ["check_filter", "check_names", "check_shown", "check_texts", "check_update"]
+__all__ = [
+    "check_dates",
+    "check_filter",
+    "check_names",
+    "check_shown",
+    "check_texts",
+    "check_update",
+]
 
 
 def check_filter(table: type[Document], query: Mapping[str, Any]) -> None:
@@ -82,6 +91,21 @@ def check_names(table: type[Document], paths: Iterable[str], where: str) -> None
                 f"{table.__name__} has no field {name!r} (in {where}: {path!r}). Stored names "
                 f"are camelCase; it has {known}."
             )
+
+
+def check_dates(table: type[Document], path: str) -> None:
+    """Raise ValueError where `path` leads to what is declared, and not as dates."""
+    shape: Shape = shape_of(table)
+    for step in path.split("."):
+        shape = shape.fields.get(step, ANY) if isinstance(shape, ObjectShape) else ANY
+    if isinstance(shape, ListShape):
+        shape = shape.item
+    if isinstance(shape, AnyShape) or (isinstance(shape, ScalarShape) and datetime in shape.types):
+        return
+    raise ValueError(
+        f"within= measures dates, and {table.__name__} has none at {path!r}; declare it as a "
+        "datetime, which clients see as milliseconds."
+    )
 
 
 def check_shown(table: type[Document], paths: Iterable[str]) -> None:

@@ -5,9 +5,10 @@ Returned from a query function, a find is maintained; awaited, it is read and wa
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from schemas.document import Document
 from server.live.ordering import total_sort
@@ -194,8 +195,26 @@ def model_of(spec: Spec, document: Mapping[str, Any]) -> Document:
         info.serialization_alias or info.alias or name: name
         for name, info in table.model_fields.items()
     }
-    present = {by_stored[name]: value for name, value in raw.items() if name in by_stored}
+    present = {
+        by_stored[name]: _field_of(table, by_stored[name], value)
+        for name, value in raw.items()
+        if name in by_stored
+    }
     return table.model_construct(_fields_set=set(present), **present)
+
+
+def _field_of(table: type[Document], name: str, value: Any) -> Any:
+    try:
+        return _adapter(table, name).validate_python(value)
+    except ValidationError:
+        return value
+
+
+@cache
+def _adapter(table: type[Document], name: str) -> TypeAdapter[Any]:
+    info = table.model_fields[name]
+    annotated: Any = Annotated[info.annotation, None, *info.metadata]  # pyright: ignore[reportInvalidTypeForm]
+    return TypeAdapter(annotated)
 
 
 def thaw(value: Any) -> Any:

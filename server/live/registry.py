@@ -60,6 +60,7 @@ class Registry:
         self._asked: set[Question] = set()
         self._accepted: set[Question] = set()
         self._lingering: dict[LiveQuery, asyncio.TimerHandle] = {}
+        self._awaited: dict[asyncio.Event, Time] = {}
         self.touches = 0
         self.on_step: Callable[[Step], None] = lambda _: None
         self.on_advanced: Callable[[], None] = lambda: None
@@ -220,6 +221,24 @@ class Registry:
     def advanced(self) -> None:
         """A batch has been taken in."""
         self.on_advanced()
+        for event, wanted in self._awaited.items():
+            if self.position >= wanted:
+                event.set()
+
+    async def reached(self, wanted: Time) -> bool:
+        """Wait until the feed has come to `wanted`; False where that took too long."""
+        if self.position >= wanted:
+            return True
+        event = asyncio.Event()
+        self._awaited[event] = wanted
+        try:
+            async with asyncio.timeout(limits.AHEAD_SECONDS_MAX):
+                await event.wait()
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            del self._awaited[event]
 
     def gap(self) -> None:
         """History is lost: every query is read anew, and every reader takes a snapshot."""

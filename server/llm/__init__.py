@@ -24,12 +24,23 @@ from server.llm.events import (
     PartKind,
     ReasoningDelta,
     ReplyBegun,
+    Retrying,
     TextDelta,
     ToolInputDelta,
     Usage,
 )
 from server.llm.models import DEFAULT_MODEL, KNOWN_MODELS, OUTPUT_TOKENS_DEFAULT, Model, find_model
 from server.llm.request import ChatRequest, ChatTool, ChatTurn
+from server.llm.transcript import (
+    Base,
+    Entry,
+    build_request,
+    continuation,
+    last_turns,
+    sendable,
+    tool_result,
+    tool_uses,
+)
 
 __all__ = [
     "CLAUDE_BASE_URL",
@@ -37,6 +48,7 @@ __all__ = [
     "KNOWN_MODELS",
     "OUTPUT_TOKENS_DEFAULT",
     "Accumulator",
+    "Base",
     "Block",
     "ChatRequest",
     "ChatTool",
@@ -45,6 +57,7 @@ __all__ = [
     "ClaudeError",
     "ClaudeLimits",
     "Ended",
+    "Entry",
     "Event",
     "KeyMissing",
     "KeyRefused",
@@ -59,11 +72,18 @@ __all__ = [
     "ReasoningDelta",
     "ReplyBegun",
     "RequestRefused",
+    "Retrying",
     "StreamCut",
     "TextDelta",
     "TimedOut",
     "ToolInputDelta",
     "Unreachable",
     "Usage",
+    "build_request",
+    "continuation",
     "find_model",
+    "last_turns",
+    "sendable",
+    "tool_result",
+    "tool_uses",
 ]

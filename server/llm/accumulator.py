@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import jiter
 from anthropic.types import RawMessageStreamEvent
 
 from server.llm.events import (
@@ -28,6 +29,7 @@ from server.llm.events import (
 
 __all__ = ["Accumulator"]
 
+_HIGH_MIN, _HIGH_MAX = "\ud800", "\udbff"
 _KINDS: dict[str, PartKind] = {
     "text": "text",
     "thinking": "reasoning",
@@ -81,6 +83,7 @@ class Accumulator:
                     yield from block.extend(index, raw["delta"])
             case {"type": "content_block_stop", "index": int(index)}:
                 if (block := self._open.pop(index, None)) is not None:
+                    yield from block.rest(index)
                     ended = block.end(index)
                     self._closed[index] = ended.block
                     yield ended
@@ -149,17 +152,15 @@ class _OpenBlock:
     pieces: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """By field; joined once, at the end, so a long reply costs what it is long."""
     citations: list[Any] = field(default_factory=list[Any])
+    half: dict[str, str] = field(default_factory=dict[str, str])
+    """By field; the first half of a character whose second half is still to come."""
 
     def extend(self, index: int, delta: dict[str, Any]) -> Iterator[Event]:
         match delta:
-            case {"type": "text_delta", "text": str(text)} if text:
-                self.pieces.setdefault("text", []).append(text)
-                if self.kind == "text":
-                    yield TextDelta(index, text)
-            case {"type": "thinking_delta", "thinking": str(text)} if text:
-                self.pieces.setdefault("thinking", []).append(text)
-                if self.kind == "reasoning":
-                    yield ReasoningDelta(index, text)
+            case {"type": "text_delta", "text": str(text)}:
+                yield from self._grow(index, "text", text)
+            case {"type": "thinking_delta", "thinking": str(text)}:
+                yield from self._grow(index, "thinking", text)
             case {"type": "signature_delta", "signature": str(signature)}:
                 self.written["signature"] = signature
             case {"type": "input_json_delta", "partial_json": str(piece)} if piece:
@@ -171,6 +172,24 @@ class _OpenBlock:
             case _:
                 pass
 
+    def rest(self, index: int) -> Iterator[Event]:
+        """What was held back for a second half that never came."""
+        for name in list(self.half):
+            yield from self._grow(index, name, "", is_last=True)
+
+    def _grow(self, index: int, name: str, text: str, *, is_last: bool = False) -> Iterator[Event]:
+        text = self.half.pop(name, "") + text
+        if not is_last and _HIGH_MIN <= text[-1:] <= _HIGH_MAX:
+            text, self.half[name] = text[:-1], text[-1]
+        if not text:
+            return
+        text = _encodable(text)
+        self.pieces.setdefault(name, []).append(text)
+        if self.kind == "text" and name == "text":
+            yield TextDelta(index, text)
+        elif self.kind == "reasoning" and name == "thinking":
+            yield ReasoningDelta(index, text)
+
     def end(self, index: int) -> PartEnded:
         is_whole = True
         if self.citations:
@@ -180,7 +199,7 @@ class _OpenBlock:
             if name == "input":
                 value = _json_object(text)
                 is_whole = value is not None
-                self.written["input"] = value or {}
+                self.written["input"] = value if value is not None else _as_far_as_it_came(text)
             else:
                 self.written[name] = str(self.written.get(name) or "") + text
         return PartEnded(index, self.kind, self.written, is_whole)
@@ -192,3 +211,21 @@ def _json_object(text: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _as_far_as_it_came(text: str) -> dict[str, Any]:
+    """The complete members of a JSON object that was cut, as the SDK's own accumulator has them."""
+    try:
+        value: object = jiter.from_json(text.encode(errors="replace"), partial_mode=True)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _encodable(text: str) -> str:
+    """`text` with halves of one character joined, and lone ones replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

@@ -17,7 +17,7 @@ from anthropic.types import RawMessageStreamEvent
 from server.llm import failures
 from server.llm.accumulator import Accumulator
 from server.llm.errors import ClaudeError, KeyMissing, KeyRefused, StreamCut, TimedOut
-from server.llm.events import Event
+from server.llm.events import Event, Retrying
 from server.llm.models import find_model
 from server.llm.request import ChatRequest, parameters
 
@@ -85,6 +85,11 @@ class Claude:
     def __repr__(self) -> str:
         return f"Claude(api_key={'…' if self._api_key else None}, host={_host(self._base_url)!r})"
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the deployment has a key of its own."""
+        return self._api_key is not None
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -126,7 +131,12 @@ class Claude:
             http_client=self._connection(base_url),
             max_retries=0,  # ours are bounded in time; the SDK would wait as long as it is told
         )
-        stream = await self._open(client, body, key)
+        attempt = 0
+        while isinstance(opened := await self._open(client, body, key, attempt), Retrying):
+            attempt = opened.attempt
+            yield opened
+            await asyncio.sleep(opened.delay_ms / 1000)
+        stream = opened
         accumulator = Accumulator(stream.response.headers.get("request-id"))
         async with stream:
             raw_events = aiter(stream)
@@ -164,21 +174,18 @@ class Claude:
         return self._connections[base_url]
 
     async def _open(
-        self, client: anthropic.AsyncAnthropic, body: dict[str, Any], key: str
-    ) -> anthropic.AsyncStream[RawMessageStreamEvent]:
-        attempt = 0
-        while True:
-            try:
-                return await client.messages.create(**body, stream=True)
-            except failures.EXPECTED as error:
-                failure = failures.translated(error, key)
-            delay_ms = self._retry_delay_ms(failure, attempt)
-            if delay_ms is None:
-                # Out here, and not in the `except`: the SDK's error holds the request, and the
-                # request holds the key.
-                raise failure
-            attempt += 1
-            await asyncio.sleep(delay_ms / 1000)
+        self, client: anthropic.AsyncAnthropic, body: dict[str, Any], key: str, attempt: int
+    ) -> anthropic.AsyncStream[RawMessageStreamEvent] | Retrying:
+        try:
+            return await client.messages.create(**body, stream=True)
+        except failures.EXPECTED as error:
+            failure = failures.translated(error, key)
+        delay_ms = self._retry_delay_ms(failure, attempt)
+        if delay_ms is None:
+            # Out here, and not in the `except`: the SDK's error holds the request, and the
+            # request holds the key.
+            raise failure
+        return Retrying(attempt + 1, delay_ms, failure.code)
 
     def _retry_delay_ms(self, failure: ClaudeError, attempt: int) -> float | None:
         """How long to wait before asking again; None to give up."""

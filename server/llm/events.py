@@ -2,7 +2,8 @@
 
 A reply is told in this order::
 
-    ReplyBegun  Usage  ( PartBegun  (TextDelta | ReasoningDelta | ToolInputDelta)*  PartEnded )*
+    Retrying*  ReplyBegun  Usage
+    ( PartBegun  (TextDelta | ReasoningDelta | ToolInputDelta)*  PartEnded )*
     Usage  Ended
 
 Every event of a part carries the part's `index`; parts begin in ascending order. A reply that
@@ -23,6 +24,7 @@ __all__ = [
     "PartKind",
     "ReasoningDelta",
     "ReplyBegun",
+    "Retrying",
     "TextDelta",
     "ToolInputDelta",
     "Usage",
@@ -34,6 +36,17 @@ Block: TypeAlias = Mapping[str, Any]
 PartKind: TypeAlias = Literal["text", "reasoning", "tool-call", "other"]
 """What a part is to a reader. ``other`` is everything we do not show (redacted thinking, a block
 type newer than this code): it has no deltas, and its block is carried verbatim all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The request was turned away before the reply began, and is made again after a pause."""
+
+    attempt: int
+    """How many times it was made so far."""
+    delay_ms: float
+    code: str
+    """Of the error with which it was turned away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,8 @@ class PartEnded:
     kind: PartKind
     block: Block
     is_whole: bool = True
-    """False for a tool call whose input is not a JSON object (`block` then says ``{}``). True is
+    """False for a tool call whose input is not a JSON object (`block` then has what of it was
+    complete). True is
     not yet leave to run it: input cut by ``max_tokens`` may read as ``{}``, so run a tool only
     when the reply ended with ``tool_use`` and its input fits the tool's schema."""
 
@@ -138,5 +152,13 @@ class Ended:
 
 
 Event: TypeAlias = (
-    ReplyBegun | Usage | PartBegun | TextDelta | ReasoningDelta | ToolInputDelta | PartEnded | Ended
+    Retrying
+    | ReplyBegun
+    | Usage
+    | PartBegun
+    | TextDelta
+    | ReasoningDelta
+    | ToolInputDelta
+    | PartEnded
+    | Ended
 )

@@ -81,6 +81,8 @@ def quoted(text: str, key: str) -> str:
     """What somebody else wrote, fit for a message of ours: no key in it, and not too long."""
     if key:
         text = text.replace(key, "[key]")
+        for word in re.findall(r"[\w-]{8,}", key):  # where its quotes and such were escaped
+            text = text.replace(word, "[key]")
     text = re.sub(r"sk-ant-[\w-]+", "[key]", text)
     return text if len(text) <= _QUOTED_CHARS_MAX else text[:_QUOTED_CHARS_MAX] + "…"
 

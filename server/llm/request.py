@@ -39,6 +39,11 @@ class ChatRequest:
     thinking: bool = True
     """Whether the reply shows summarised thinking, where the model can."""
     tools: Sequence[ChatTool] = ()
+    cache: bool = False
+    """Whether the service keeps the prompt for the next request, which will begin with it."""
+
+
+_CACHED = {"type": "ephemeral"}
 
 
 def parameters(request: ChatRequest, model: Model) -> dict[str, Any]:
@@ -50,10 +55,17 @@ def parameters(request: ChatRequest, model: Model) -> dict[str, Any]:
         "messages": list(request.messages),
     }
     if request.system:
-        body["system"] = request.system
+        body["system"] = _system(request.system) if request.cache else request.system
     if request.tools:
         body["tools"] = list(request.tools)
+    if request.cache:
+        body["cache_control"] = _CACHED  # at the end of whatever is last
     thinking = model.thinking_parameter(wanted=request.thinking, max_tokens=max_tokens)
     if thinking is not None:
         body["thinking"] = thinking
     return body
+
+
+def _system(text: str) -> list[dict[str, Any]]:
+    """A system prompt that is kept by itself, for the conversations that share it and the tools."""
+    return [{"type": "text", "text": text, "cache_control": _CACHED}]

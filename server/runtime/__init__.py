@@ -1,18 +1,31 @@
 """Functions that clients call: how they are written, found and run."""
 
-from server.core.errors import Conflict, Forbidden, HeadwaterError, NotFound
+from server.core.errors import (
+    Conflict,
+    Forbidden,
+    HeadwaterError,
+    InvalidArguments,
+    NotFound,
+    TooMany,
+)
 from server.live.find import Find, Get, Page, PageOf
-from server.runtime.action_context import ActionCtx
+from server.runtime.action_context import ActionCtx, ToolCtx
+from server.runtime.actions import Actions
+from server.runtime.answer import Answer
 from server.runtime.caller import ANONYMOUS, Caller
 from server.runtime.catalog import Catalog
+from server.runtime.every import every
 from server.runtime.functions import Function, action, mutation, query
 from server.runtime.query_context import QueryCtx
-from server.runtime.runtime import Answer, Runtime, SharedKey
+from server.runtime.runtime import Runtime
+from server.runtime.shared_key import SharedKey
+from server.runtime.tools import Tool, tool
 from server.runtime.write_context import MutationCtx
 
 __all__ = [
     "ANONYMOUS",
     "ActionCtx",
+    "Actions",
     "Answer",
     "Caller",
     "Catalog",
@@ -22,6 +35,7 @@ __all__ = [
     "Function",
     "Get",
     "HeadwaterError",
+    "InvalidArguments",
     "MutationCtx",
     "NotFound",
     "Page",
@@ -29,7 +43,12 @@ __all__ = [
     "QueryCtx",
     "Runtime",
     "SharedKey",
+    "TooMany",
+    "Tool",
+    "ToolCtx",
     "action",
+    "every",
     "mutation",
     "query",
+    "tool",
 ]

@@ -13,7 +13,9 @@ import orjson
 from schemas.document import Document
 from schemas.names import stored_name
 from server.core.errors import StartupError, UnknownFunction
+from server.runtime.every import Every
 from server.runtime.functions import Function, Kind
+from server.runtime.tools import Tool
 
 __all__ = ["Catalog"]
 
@@ -28,6 +30,8 @@ class Catalog:
 
     Attributes:
         tables: The Documents that the modules define or import, one for each collection.
+        tools: The tools that this server runs, by the names that Claude calls them by.
+        everies: What runs by itself, by wire name.
 
     Raises:
         StartupError: Two functions share a name, two tables a collection, or a module has neither.
@@ -37,6 +41,8 @@ class Catalog:
         self._modules = list(dict.fromkeys(map(_module, modules)))
         self._functions: dict[str, Function[..., Any]] = {}
         self._tables: dict[str, type[Document]] = {}
+        self.tools: dict[str, Tool[..., Any]] = {}
+        self.everies: dict[str, Every] = {}
         for module in self._modules:
             if not self._collect(module):
                 raise StartupError(
@@ -49,10 +55,9 @@ class Catalog:
         """Take the functions and tables of `module`; whether it has any."""
         prefix, found = _module_name(module), False
         for name, value in cast("dict[str, object]", vars(module)).items():
-            if isinstance(value, Function):
+            if isinstance(value, Function | Every):
                 if value.__module__ == module.__name__:
-                    function = cast("Function[..., Any]", value)
-                    self._add(f"{prefix}.{stored_name(name)}", function)
+                    self._add(f"{prefix}.{stored_name(name)}", cast("Any", value))
                     found = True
             elif inspect.isclass(value) and issubclass(value, Document) and value.collection:
                 self._add_table(value)
@@ -67,14 +72,25 @@ class Catalog:
                 f"{table.collection!r}; give one of them another."
             )
 
-    def _add(self, name: str, function: Function[..., Any]) -> None:
-        if name in self._functions:
-            raise StartupError(f"Two functions are called {name!r}; rename one or its module.")
-        self._functions[name] = function
+    def _add(self, name: str, function: Function[..., Any] | Every) -> None:
+        match function:
+            case Every():
+                known, key = self.everies, name
+            case Tool():
+                known, key = self.tools, function.__name__
+            case _:
+                known, key = self._functions, name
+        if key in known:
+            raise StartupError(f"Two functions are called {key!r}; rename one or its module.")
+        cast("dict[str, Any]", known)[key] = function
 
     def __iter__(self) -> Iterator[tuple[str, Function[..., Any]]]:
         """Wire name and function, internal ones included, in order of name."""
         return iter(sorted(self._functions.items()))
+
+    def get(self, name: str) -> Function[..., Any] | None:
+        """The function of this wire name, internal ones included; None where there is none."""
+        return self._functions.get(name)
 
     def find(self, name: str, kind: Kind) -> Function[..., Any]:
         """The public function `name`.

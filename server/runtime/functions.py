@@ -28,7 +28,7 @@ __all__ = ["Function", "Kind", "action", "mutation", "query"]
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 
-Kind = Literal["query", "mutation", "action"]
+Kind = Literal["query", "mutation", "action", "tool"]
 
 _PREFIX = "arg_"
 """Keeps an argument's name apart from the methods of the model that checks it."""
@@ -196,6 +196,10 @@ def _unstorable(value: Any) -> str | None:
             items = cast("Mapping[Any, Any]", value)
             if any("\0" in str(key) for key in items):
                 return "names cannot hold a NUL character"
+            if isinstance(items.get("$ref"), str) and "$id" in items:
+                return (
+                    "an object of $ref and $id is MongoDB's own reference, and not stored as it is"
+                )
             inner = list(items.values())
         case list() | tuple() | set() | frozenset():
             inner = cast("list[Any]", value)

@@ -9,7 +9,7 @@ from bson.errors import InvalidId
 
 from schemas.document import Document
 from schemas.storable import storable
-from server.live.fields import check_filter, check_names, check_shown
+from server.live.fields import check_dates, check_filter, check_names, check_shown
 from server.live.find import Find, Get, Page, Spec
 from server.live.ordering import total_sort
 from server.live.page import PageBounds, page_filter
@@ -149,6 +149,7 @@ class QueryCtx:
 def _check_within(table: type[Document], within: tuple[str, int] | None) -> None:
     if within is not None:
         check_names(table, [within[0]], "within")
+        check_dates(table, within[0])
 
 
 def stored_id(table: type[Document], id_: str) -> Any:

@@ -231,6 +231,8 @@ def _stamped(update: Update) -> Update:
     """`update` in stored values, with `updatedAt` set too, unless it sets it itself."""
     update = storable(update)
     if isinstance(update, list):
+        if any("updatedAt" in operand for stage in update for operand in stage.values()):
+            return update
         return [*update, {"$set": {"updatedAt": "$$NOW"}}]
     if any("updatedAt" in operand for operand in update.values()):
         return update

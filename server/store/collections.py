@@ -12,15 +12,18 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from schemas.document import Document, Index
 from server.core.errors import StartupError
 
-__all__ = ["CALLS", "META", "database_id", "ensure"]
+__all__ = ["CALLS", "META", "SCHEDULES", "database_id", "ensure"]
 
 META = "headwaterMeta"
 """One document, by which a database is told from another."""
 CALLS = "headwaterCalls"
 """Traces of mutations and answers kept for idempotency keys; each expires."""
+SCHEDULES = "headwaterSchedules"
+"""When each function that runs by itself is due."""
 
 _OWN_INDEXES: Mapping[str, tuple[Index, ...]] = {
     META: (),
+    SCHEDULES: (),
     CALLS: (Index(("expiresAt",), expire_after_seconds=0),),
 }
 

@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import bson
 import pymongo
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -15,10 +17,15 @@ from schemas.wire.position import Time
 from server.core import limits
 from server.store.reads import bounded, read_limit
 
-__all__ = ["Session", "Writes"]
+__all__ = ["Session", "Writes", "bson_bytes"]
 
 Document = dict[str, Any]
 T = TypeVar("T")
+
+
+def bson_bytes(document: Mapping[str, Any]) -> int:
+    """How many bytes a document takes."""
+    return len(bson.encode(document))
 
 
 class Session:
@@ -99,6 +106,15 @@ class Session:
         result = await self._database[collection].update_one(query, update, session=self._session)
         return result.matched_count == 1
 
+    async def apply_many(
+        self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    ) -> int:
+        """Update one document for each filter, in no order; how many matched."""
+        requests = [UpdateOne(query, update) for query, update in updates]
+        target = self._database[collection]
+        result = await target.bulk_write(requests, ordered=False, session=self._session)
+        return result.matched_count
+
     async def replace(self, collection: str, query: Mapping[str, Any], new: Document) -> bool:
         """Replace one document; whether one matched."""
         result = await self._database[collection].replace_one(query, new, session=self._session)
@@ -131,6 +147,38 @@ class Writes:
         """A session without a transaction: each write is atomic by itself."""
         async with self._database.client.start_session() as session:
             yield Session(self._database, session)
+
+    async def apply_many(
+        self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    ) -> tuple[list[bool | Exception], Time]:
+        """Update one document for each filter, in no order.
+
+        Gives for each whether it matched, or its error; and the cluster time of the last of them.
+
+        MongoDB only counts what matched. Where that is fewer than all, each filter is asked again,
+        so it must match afterwards what it matched before.
+
+        Raises:
+            pymongo.errors.PyMongoError: It is not known which of them were written.
+        """
+        async with self.single() as session:
+            if len(updates) == 1:
+                return [await session.apply(collection, *updates[0])], session.time
+            outcomes: list[bool | Exception] = [True] * len(updates)
+            try:
+                matched = await session.apply_many(collection, updates)
+            except BulkWriteError as error:
+                details: dict[str, Any] = dict(error.details)
+                if details["writeConcernErrors"]:
+                    raise
+                matched = details["nMatched"]
+                for one in details["writeErrors"]:
+                    outcomes[one["index"]] = WriteError(one["errmsg"], one["code"], one)
+            if matched < sum(outcome is True for outcome in outcomes):
+                for place, (query, _) in enumerate(updates):
+                    if outcomes[place] is True:
+                        outcomes[place] = await session.count(collection, query) > 0
+            return outcomes, session.time
 
     async def transaction(self, body: Callable[[Session], Awaitable[T]]) -> tuple[T, Time]:
         """Run `body` as one transaction; gives its value and the commit's cluster time.

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import Unavailable
 from server.feed.events import Step
@@ -39,7 +38,6 @@ class Hub:
         self._clients: dict[str, set[SyncStream]] = {}
         self._woken: set[SyncStream] = set()
         self._later: dict[SyncStream, asyncio.TimerHandle] = {}
-        self._advanced: dict[object, Callable[[], None]] = {}
         self._flush_soon: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -139,25 +137,6 @@ class Hub:
             for stream in [one for one in self._pushes if one.spoke_at <= due]:
                 stream.beat()
 
-    # --- waiting for the feed ------------------------------------------------------------------
-
     def advanced(self) -> None:
         """The feed has come further."""
         self.flush()
-        for check in list(self._advanced.values()):
-            check()
-
-    async def wait_for(self, position: Callable[[], Time], wanted: Time) -> bool:
-        """Wait until the feed has come to `wanted`; False where that took too long."""
-        reached = asyncio.Event()
-        ticket = object()
-        self._advanced[ticket] = lambda: reached.set() if position() >= wanted else None
-        try:
-            async with asyncio.timeout(limits.AHEAD_SECONDS_MAX):
-                if position() < wanted:
-                    await reached.wait()
-            return True
-        except TimeoutError:
-            return False
-        finally:
-            del self._advanced[ticket]

@@ -42,7 +42,7 @@ async def call_action(request: Request) -> Response:
     services = services_of(request)
     caller = await caller_of(request, services.authenticate)
     wait = _wait(request)
-    answer = await services.runtime.action(
+    answer = await services.actions.call(
         request.path_params["function"],
         await json_object(request),
         caller,

@@ -34,7 +34,19 @@ class _Numbers(Collector):
     def collect(self) -> list[Metric]:
         """The numbers."""
         all_of_them = totals(self._services)
-        return [*self._gauges(all_of_them), *_counters(all_of_them), *_labelled(all_of_them)]
+        return [
+            *self._gauges(all_of_them),
+            *_counters(all_of_them),
+            *_labelled(all_of_them),
+            *self._counted_by_actions(),
+        ]
+
+    def _counted_by_actions(self) -> list[Metric]:
+        counted = self._services.actions.counters
+        return [
+            CounterMetricFamily(f"headwater_{name}", "Counted by actions.", count)
+            for name, count in counted.items()
+        ]
 
     def _gauges(self, sums: LiveQueryTotals) -> list[Metric]:
         feed = self._services.feed

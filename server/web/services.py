@@ -9,7 +9,7 @@ from server.core.errors import Unavailable
 from server.feed.feed import Feed
 from server.live.registry import Registry
 from server.live.ticker import Ticker
-from server.runtime import Runtime
+from server.runtime import Actions, Runtime
 from server.settings import Settings
 from server.store.reads import Reads
 from server.sync.hub import Hub
@@ -26,6 +26,7 @@ class Services:
     build: str
     authenticate: Authenticate | None
     runtime: Runtime
+    actions: Actions
     registry: Registry
     ticker: Ticker
     hub: Hub

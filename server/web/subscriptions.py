@@ -158,7 +158,7 @@ class _Resumes:
             raise PositionAhead(
                 f"from: {text} lies beyond this database's own time; start with a snapshot."
             )
-        reached = await self._services.hub.wait_for(lambda: feed.position, position.time)
+        reached = await self._services.registry.reached(position.time)
         if not reached and not self._is_reconnect:
             raise Unavailable("This server has not come to that position yet; connect again.")
         return position

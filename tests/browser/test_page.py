@@ -10,7 +10,6 @@ from tests.browser.conftest import OpenTab, Tab
 from tests.serving import serving
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=20_000)
 
 WORDS = [f"word{number} " for number in range(40)]
 """Without markup, which would make a shown text shorter when it closes."""
@@ -161,3 +160,34 @@ async def test_a_refused_prompt_is_given_back_with_the_reason(
         await tab.ask(prompt)
         await expect(tab.page.locator("#problem")).to_contain_text("200000")
         await expect(tab.page.locator("#prompt")).to_have_value(prompt)
+
+
+FOLD_AND_GROW = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const content = document.createElement("div");
+  content.style.height = "3000px";
+  document.querySelector("#conversation").append(content);
+  for (let time = 0; time < 20; time += 1) {
+    await frame();
+    content.style.height = "2500px";
+    await new Promise((done) => setTimeout(done));  // this frame is drawn
+    content.style.height = "3000px";
+    await frame();
+  }
+  await frame();
+}"""
+
+
+async def test_the_end_stays_in_view_when_something_folds_while_the_end_grows(
+    database_uri: str, open_tab: OpenTab
+) -> None:
+    async with serving(database_uri) as server:
+        tab = await open_tab(server.url)
+        await expect(tab.page.locator("#title")).to_have_text("First steps")
+        await tab.page.evaluate(FOLD_AND_GROW)
+        below = "element => element.scrollHeight - element.clientHeight - element.scrollTop"
+        assert await tab.page.locator("#scroller").evaluate(below) < 5
+        await expect(tab.page.locator("#latest")).to_be_hidden()
+        await tab.page.locator("#scroller").hover()
+        await tab.page.mouse.wheel(0, -600)
+        await expect(tab.page.locator("#latest")).to_be_visible()

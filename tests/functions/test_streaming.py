@@ -70,8 +70,8 @@ async def test_the_earlier_conversation_goes_along(database_uri: str) -> None:
             standin.script.add(Reply([Text([f"answer {number}"])]))
             await ask(server, f"question {number}", task=task, systemPrompt="Be brief.")
         body = standin.requests[-1].body
-        assert body["system"] == "Be brief."
-        said = [(turn["role"], turn["content"]) for turn in body["messages"]]
+        assert body["system"][0]["text"] == "Be brief."
+        said = [(turn["role"], turn["content"][0]["text"]) for turn in body["messages"]]
         assert said == [
             ("user", "question 0"),
             ("assistant", "answer 0"),
@@ -199,7 +199,7 @@ async def test_a_writer_that_was_fenced_off_writes_no_more(database_uri: str) ->
             go_on.set()
             async with asyncio.timeout(10):
                 await standin.requests[-1].ended.wait()
-            await asyncio.gather(*server.app._services.runtime._actions)  # type: ignore[union-attr]
+            await asyncio.gather(*server.app._services.actions._at_work)  # type: ignore[union-attr]
         reply = await server.query("messages.get", messageId=begun["messageId"])
         assert (reply["status"], text_of(reply)) == ("CANCELLED", "before ")
 
@@ -279,7 +279,7 @@ async def test_a_callers_key_goes_to_the_service_and_nowhere_else(
         serving(database_uri) as server,
         AsyncMongoClient[dict[str, Any]](database_uri) as client,
     ):
-        claude = server.app._services.runtime._claude  # type: ignore[union-attr]
+        claude = server.app._services.actions.claude  # type: ignore[union-attr]
         claude._callers_base_url = server.standin.base_url
         reply = await ask(server, apiKeys={"anthropic": secret})
         assert reply["status"] == "COMPLETED"
@@ -289,3 +289,22 @@ async def test_a_callers_key_goes_to_the_service_and_nowhere_else(
             for document in await database[name].find().to_list():
                 assert secret not in repr(document)
     assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", "\n\t", "\u2003"])
+async def test_a_prompt_of_nothing_is_refused(database_uri: str, prompt: str) -> None:
+    async with serving(database_uri) as server:
+        task = await server.mutation("tasks.create", title="T")
+        response = await server.http.post(
+            "/api/action/streaming.streamChat", json={"taskId": task["_id"], "prompt": prompt}
+        )
+        assert response.status_code == 422
+        assert await server.query("messages.byTask", taskId=task["_id"]) == []
+
+
+@pytest.mark.parametrize("system", ["", "  ", "\n"])
+async def test_a_system_prompt_of_nothing_is_none(database_uri: str, system: str) -> None:
+    async with serving(database_uri) as server:
+        reply = await ask(server, systemPrompt=system)
+        assert reply["status"] == "COMPLETED"
+        assert "system" not in server.standin.requests[-1].body

@@ -44,16 +44,29 @@ def test_a_script_is_called_after_its_file() -> None:
 
 
 def test_the_application_is_called_by_its_documented_names() -> None:
-    assert names(*server.functions.ALL) == [
+    public = [name for name, one in Catalog(server.functions.ALL) if not one.internal]
+    assert public == [
         "messages.byTask",
         "messages.get",
-        "streaming.beginReply",
+        "streaming.cancelStream",
+        "streaming.resumeStream",
         "streaming.streamChat",
+        "streaming.streamChatWithTools",
         "tasks.create",
         "tasks.get",
         "tasks.list",
         "tasks.remove",
         "tasks.update",
+        "toolCallTracking.approve",
+        "toolCallTracking.byMessage",
+        "toolCallTracking.byTask",
+        "toolCallTracking.byToolCallId",
+        "toolCallTracking.claim",
+        "toolCallTracking.create",
+        "toolCallTracking.deleteByTask",
+        "toolCallTracking.deny",
+        "toolCallTracking.pending",
+        "toolCallTracking.updateResult",
         "users.get",
         "users.upsert",
     ]

@@ -12,7 +12,15 @@ from scripts.bench.processes import writer
 from scripts.bench.report import Report
 from scripts.bench.stage import Sizes, Stage
 
-LINES = {"routing": 7, "beside": 2, "maintaining": 2, "reads": 1, "burst": 3, "cliffs": 11}
+LINES = {
+    "routing": 7,
+    "beside": 2,
+    "maintaining": 2,
+    "reads": 1,
+    "burst": 3,
+    "replies": 2,
+    "cliffs": 11,
+}
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="the bench reads Linux's /proc"

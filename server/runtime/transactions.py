@@ -1,0 +1,71 @@
+"""Runs mutations: what a function reads and writes, as one transaction."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from pymongo.errors import PyMongoError
+
+from schemas.wire.position import Time
+from server.core import limits
+from server.core.errors import Unavailable
+from server.live.find import Find, Get, Page, model_of, read_page
+from server.runtime.caller import Caller
+from server.runtime.functions import Function
+from server.runtime.shared_session import SharedSession
+from server.runtime.write_context import MutationCtx
+from server.store.writes import Session, Writes
+
+__all__ = ["read", "transaction", "write"]
+
+T = TypeVar("T")
+
+
+async def transaction(
+    writes: Writes, name: str, body: Callable[[Session], Awaitable[T]]
+) -> tuple[T, Time]:
+    """Run `body` as one transaction; gives its value and the cluster time of the commit.
+
+    Raises:
+        Unavailable: It did not commit within `TRANSACTION_SECONDS_MAX`.
+        pymongo.errors.PyMongoError: Anything else that MongoDB said.
+    """
+    try:
+        return await writes.transaction(body)
+    except PyMongoError as error:
+        if not error.timeout:
+            raise
+        raise Unavailable(
+            f"{name} took longer than {limits.TRANSACTION_SECONDS_MAX:g} s; try again."
+        ) from error
+
+
+async def write(
+    function: Function[..., Any],
+    name: str,
+    session: Session,
+    parsed: Mapping[str, Any],
+    caller: Caller,
+    *,
+    transaction: bool = True,
+) -> Any:
+    """What a mutation gave, which reads and writes in `session`."""
+    shared = SharedSession(name, session, transaction=transaction)
+    value = await read(await function.invoke(MutationCtx(shared.open), parsed, caller))
+    if shared.failure is not None:  # the function caught it, but its transaction is over
+        raise shared.failure
+    return value
+
+
+async def read(value: Any) -> Any:
+    """What a function returned; a find is read where there is nobody to maintain it for."""
+    if isinstance(value, Page):
+        page = cast("Page[Any]", value)
+        documents, end = await read_page(page.spec, page.read)
+        models: list[Any] = [model_of(page.spec, document) for document in documents]
+        show = page.spec.view
+        return {"page": models if show is None else [show(one) for one in models], **end}
+    if not isinstance(value, Find | Get):
+        return value
+    found = await cast("Find[Any] | Get[Any]", value)
+    view = cast("Find[Any]", value).spec.view
+    return [view(one) for one in found] if view is not None and found is not None else found
