@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from schemas.chat_messages import ChatMessage
+from server.functions import replies
 from server.functions.message_writer import Fenced, MessageWriter, TooLong
 from server.functions.replies import (
-    LEASE_SECONDS,
+    RUNNING,
     fence,
     open_turn,
     renew,
@@ -103,7 +104,7 @@ async def _keep_lease(ctx: ActionCtx, message: ChatMessage) -> None:
     """Renew the lease; returns when it is lost."""
     query = fence(message.id, message.attempts)
     while True:
-        await asyncio.sleep(LEASE_SECONDS / RENEWALS)
+        await asyncio.sleep(replies.LEASE_SECONDS / RENEWALS)
         try:
             if not await renew(ctx, query):
                 return
@@ -116,7 +117,7 @@ async def _watch(ctx: ActionCtx, message: ChatMessage) -> None:
     """Watch the message's state; returns when it is no longer ours."""
     async with aclosing(ctx.follow(state_of, message_id=message.id)) as values:
         async for rows in values:
-            if not rows or rows[0][0] not in ("PENDING", "STREAMING"):
+            if not rows or rows[0][0] not in RUNNING:
                 return
             if rows[0][1] != message.attempts:
                 return

@@ -18,6 +18,7 @@ import pydantic_core
 
 from schemas.chat_messages import ChatMessage, MessageStatus
 from schemas.chat_messages import Usage as MessageUsage
+from server.functions.message_part import OPLOG_ENTRY_BYTES, MessagePart
 from server.functions.replies import fence, record
 from server.functions.storable_json import storable_json
 from server.llm import (
@@ -40,11 +41,6 @@ __all__ = ["Fenced", "MessageWriter", "TooLong"]
 FLUSH_INTERVAL_SECONDS_MIN = 0.025
 """Between two writes, at least; about what a screen shows."""
 FLUSH_INTERVAL_SECONDS_MAX = 0.5
-COMPACT_CHUNKS = 1_000
-"""A text of so many chunks is made one, and of more where it is so long that writing it whole
-costs more than its chunks did: then compaction never costs more than what it saves."""
-OPLOG_ENTRY_BYTES = 360
-"""What MongoDB's oplog takes for an update, beside the update itself; measured."""
 OPLOG_RECORD_BYTES = 450
 """The same for a transaction that records a step, with its first transcript entry."""
 MESSAGE_CHARS_MAX = 4_000_000
@@ -60,59 +56,6 @@ class Fenced(Exception):
 
 class TooLong(Exception):
     """The message holds as much as it may."""
-
-
-class _Part:
-    """A part of the message.
-
-    Attributes:
-        fields: What is known of it when it begins.
-        name: The field of its text.
-        text: What is stored of it.
-        chunks: In how many chunks.
-        waiting: What is still to be written.
-        closing: Fields that it gets when it is complete.
-        exists: Whether the message has it.
-        length: Of that, in characters.
-    """
-
-    def __init__(self, fields: dict[str, Any], name: str | None) -> None:
-        self.fields = fields
-        self.name = name
-        self.text: list[str] = []
-        self.length = 0
-        self.chunks = 0
-        self.waiting: list[str] = []
-        self.closing: dict[str, Any] = {}
-        self.exists = False
-
-    @property
-    def is_due(self) -> bool:
-        """Whether its chunks are to be made one."""
-        return self.chunks >= max(COMPACT_CHUNKS, self.length // OPLOG_ENTRY_BYTES)
-
-    def whole_text(self) -> str:
-        """Its text, with what is still to be written."""
-        self.text = ["".join(self.text)]
-        return "".join([*self.text, *self.waiting])
-
-    def whole(self) -> dict[str, Any]:
-        """All of it, as it is stored."""
-        text = self.whole_text()
-        texts = {self.name: [text] if text else []} if self.name is not None else {}
-        return {**self.fields, **texts, **self.closing}
-
-    def written(self, count: int, closed: dict[str, Any], *, whole: bool) -> None:
-        """The first `count` of `waiting` are stored, as one chunk more or as the only one."""
-        self.text += self.waiting[:count]
-        self.length += sum(map(len, self.waiting[:count]))
-        del self.waiting[:count]
-        self.closing = {k: v for k, v in self.closing.items() if k not in closed}
-        if whole or not self.exists:
-            self.chunks = 1
-        elif count:
-            self.chunks += 1
-        self.exists = True
 
 
 class MessageWriter:
@@ -134,9 +77,9 @@ class MessageWriter:
         self._fence = fence(message.id, message.attempts)
         self._first_part = len(message.parts)
         self._is_resumed = message.attempts > 1 and bool(message.parts)
-        self._parts: list[_Part] = []
-        self._part_of: dict[int, _Part] = {}
-        self._broken: dict[str, tuple[_Part, dict[str, Any]]] = {}
+        self._parts: list[MessagePart] = []
+        self._part_of: dict[int, MessagePart] = {}
+        self._broken: dict[str, tuple[MessagePart, dict[str, Any]]] = {}
         self._first: dict[str, Any] = {"status": "STREAMING"}
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -151,11 +94,6 @@ class MessageWriter:
         self.usage = message.usage or MessageUsage()
         self.tokens = 0
         self._is_cut = message.step is not None or not self.usage.final
-
-    @property
-    def stopped(self) -> bool:
-        """Whether nothing more can be written: it was fenced off, or the database is gone."""
-        return self._failure is not None
 
     # --- hearing -------------------------------------------------------------------------------
 
@@ -199,17 +137,15 @@ class MessageWriter:
     def _begin(self, event: PartBegun) -> None:
         match event.kind:
             case "text" | "reasoning":
-                part = _Part({"type": event.kind}, "text")
+                part = MessagePart({"type": event.kind}, "text")
             case "tool-call":
                 call = {"toolCallId": event.tool_call_id, "toolName": event.tool_name}
-                part = _Part({"type": "tool-call", **call}, "argsText")
+                part = MessagePart({"type": "tool-call", **call}, "argsText")
                 self._news.set()
             case _:
                 self._thinking_known = False  # a block that the parts cannot tell of
                 return
-        if self._is_resumed and not self._parts:
-            part.fields["seam"] = True
-        self._parts.append(part)
+        self._add(part)
         self._part_of[event.index] = part
 
     def _grow(self, index: int, text: str) -> None:
@@ -245,11 +181,14 @@ class MessageWriter:
         else:
             self._chars += size
         shown = {"result": error, "isError": True} if error is not None else {"result": result}
-        part = _Part({**fields, **shown}, None)
+        part = MessagePart({**fields, **shown}, None)
+        self._add(part)
+        self._news.set()
+
+    def _add(self, part: MessagePart) -> None:
         if self._is_resumed and not self._parts:
             part.fields["seam"] = True
         self._parts.append(part)
-        self._news.set()
 
     # --- writing beside ------------------------------------------------------------------------
 
@@ -312,10 +251,10 @@ class MessageWriter:
         """Write what has gathered."""
         pushed: dict[str, str] = {}
         fields = dict(self._first)
-        written: list[tuple[_Part, int, dict[str, Any], bool]] = []
+        written: list[tuple[MessagePart, int, dict[str, Any], bool]] = []
         for place, part in enumerate(self._parts):
-            follows = any(later.exists or _has_news(later) for later in self._parts[place + 1 :])
-            if not _has_news(part) and (part.exists or not follows):
+            follows = any(later.exists or later.has_news for later in self._parts[place + 1 :])
+            if not part.has_news and (part.exists or not follows):
                 continue  # one that is empty is written before what follows it: no gap in the list
             at = f"parts.{self._first_part + place}"
             whole = again or part.is_due
@@ -338,7 +277,7 @@ class MessageWriter:
             matched = await self._ctx.update_one(ChatMessage, self._fence, update)
         elif pushed:
             update = {"$push": pushed}
-            matched = await self._ctx.append(ChatMessage, self._fence, pushed)
+            matched = await self._ctx.append_together(ChatMessage, self._fence, pushed)
         else:
             return
         if not matched:
@@ -376,8 +315,7 @@ class MessageWriter:
         for part, args in self._broken.values():
             part.closing["args"] = args  # not sooner: a reply that is cut would have them run
         uses = [{**use, "broken": True} if use["id"] in self._broken else use for use in uses]
-        reply = Entry.of("reply", content, self._id)
-        reply = Entry("reply", reply.content, self._id, stop_reason=ended.stop_reason)
+        reply = Entry.of("reply", content, self._id, ended.stop_reason)
         self._count(ended.usage)
         usage = json.dumps(asdict(ended.usage))
         details = {"request_id": ended.request_id, "usage": usage}
@@ -504,7 +442,7 @@ class MessageWriter:
             at = f"parts.{self._first_part + place}"
             if not part.exists:
                 fields[at] = part.whole()
-            elif _has_news(part) or (is_end and part.chunks > 1):
+            elif part.has_news or (is_end and part.chunks > 1):
                 whole = part.whole()
                 names = [*part.closing, *((part.name,) if part.name is not None else ())]
                 fields |= {f"{at}.{name}": whole[name] for name in names}
@@ -514,7 +452,7 @@ class MessageWriter:
         """Everything heard so far is stored."""
         self._first = {}
         for part in self._parts:
-            whole = not part.exists or _has_news(part)
+            whole = not part.exists or part.has_news
             part.written(len(part.waiting), dict(part.closing), whole=whole)
 
 
@@ -522,8 +460,3 @@ REFUSED = {
     "code": "refusal",
     "message": "Claude declined to answer this; what had been shown was taken back.",
 }
-
-
-def _has_news(part: _Part) -> bool:
-    is_told_empty = part.name != "text"  # a call is shown as soon as it begins
-    return bool(part.waiting or part.closing or (is_told_empty and not part.exists))

@@ -31,6 +31,7 @@ from server.runtime import (
 )
 
 __all__ = [
+    "EXPIRED",
     "LEASE_SECONDS",
     "RUNNING",
     "Begun",
@@ -59,8 +60,13 @@ OWNER = new_id()
 """This process, as leases name it."""
 
 RUNNING = ["PENDING", "STREAMING"]
-RESUMABLE = ["INTERRUPTED", "FAILED", "CANCELLED"]
 CONTINUABLE = ["max_tokens", "max_steps"]
+
+EXPIRED: dict[str, Any] = {
+    "status": {"$in": RUNNING},
+    "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]},
+}
+"""The filter of the replies whose writer is gone."""
 
 
 class Begun(BaseModel):
@@ -203,7 +209,7 @@ async def claim_reply(ctx: MutationCtx, message_id: str, expired: bool = False) 
     if message is None:
         raise NotFound(f"There is no ChatMessage {message_id[:100]!r}.")
     attempt = message.attempts + 1
-    state = _expired(message_id) if expired else _resumable(message)
+    state = {"_id": message_id, **EXPIRED} if expired else _resumable(message)
     fields = {"status": "PENDING", "attempts": attempt, "lease": _lease(attempt)}
     ended = {"error": "", "finishReason": "", "cancelRequestedAt": "", "retrying": ""}
     if not await ctx.update_one(ChatMessage, state, {"$set": fields, "$unset": ended}):
@@ -236,14 +242,6 @@ def _resumable(message: ChatMessage) -> dict[str, Any]:
     return {"_id": message.id, "status": message.status, "attempts": message.attempts}
 
 
-def _expired(message_id: str) -> dict[str, Any]:
-    return {
-        "_id": message_id,
-        "status": {"$in": RUNNING},
-        "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]},
-    }
-
-
 async def _hand_over_calls(ctx: MutationCtx, message_id: str, attempt: int) -> None:
     """The server's calls belong to this attempt; those that were under way are made again or not.
 
@@ -271,7 +269,7 @@ async def open_turn(ctx: MutationCtx, message_id: str, attempt: int) -> Opened |
     task_id = message.task_id
     entries, known, seen = await transcripts.load(ctx, task_id)
     await transcripts.settle_earlier(ctx, message, entries, seen)
-    cut = await transcripts.settle(ctx, message, entries) if attempt > 1 else []
+    cut = transcripts.settle(message, entries) if attempt > 1 else []
     if cut:
         entries += await transcripts.append(ctx, task_id, cut, message.sequence, attempt=attempt)
         await _add_calls(ctx, message, attempt, transcripts.Reply(entries, message_id).outstanding)
@@ -386,7 +384,7 @@ async def interrupt_expired(ctx: MutationCtx, message_id: str) -> bool:
     """Say of a reply whose writer is gone that it was interrupted; whether it was so."""
     if not await ctx.update_one(
         ChatMessage,
-        _expired(message_id),
+        {"_id": message_id, **EXPIRED},
         [
             {"$set": {"status": "INTERRUPTED"} | _cut_usage()},
             {"$unset": ["lease", "retrying"]},

@@ -23,7 +23,7 @@ from schemas.chat_messages import ChatMessage, OfferedTool, ReplySettings
 from server.functions.agent_loop import write_reply
 from server.functions.message_writer import MessageWriter
 from server.functions.replies import (
-    RUNNING,
+    EXPIRED,
     Begun,
     begin_reply,
     cancel_reply,
@@ -299,12 +299,11 @@ def _unfit(offer: ToolOffer, problem: str) -> InvalidArguments:
 @every(seconds=SWEEP_SECONDS, timeout=30)
 async def sweep(ctx: ActionCtx) -> None:
     """End or resume the replies whose writer is gone, and offer again what executors dropped."""
-    expired = {"status": {"$in": RUNNING}, "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]}}
     # Settings are asked for in the filter and not read: those that a reader of another version
     # cannot read must not keep it from seeing to the others.
     oldest = [("createdAt", 1)]
-    resumable = {**expired, "settings.autoResume": True, "attempts": {"$lt": ATTEMPTS_MAX}}
-    gone = await ctx.find(ChatMessage, expired, sort=oldest, limit=SWEEP_MAX, fields=["status"])
+    resumable = {**EXPIRED, "settings.autoResume": True, "attempts": {"$lt": ATTEMPTS_MAX}}
+    gone = await ctx.find(ChatMessage, EXPIRED, sort=oldest, limit=SWEEP_MAX, fields=["status"])
     found = await ctx.find(ChatMessage, resumable, sort=oldest, limit=SWEEP_MAX, fields=["status"])
     resumed = {message.id for message in found} if ctx.claude.has_key else set[str]()
     await asyncio.gather(

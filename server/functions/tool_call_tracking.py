@@ -32,7 +32,7 @@ Reason = Annotated[str, Field(max_length=2_000)]
 @query
 def by_message(ctx: QueryCtx, message_id: str) -> Find[AgentTool]:
     """The calls of a message, in the order in which Claude made them."""
-    return ctx.find(AgentTool, {"messageId": message_id}, sort=[("createdAt", 1)], limit=1_000)
+    return ctx.find(AgentTool, {"messageId": message_id}, sort=[("createdAt", 1)])
 
 
 @query

@@ -8,20 +8,14 @@ from schemas.agent_tools import AgentTool, ToolError
 from schemas.chat_messages import ChatMessage, OfferedTool
 from server.functions.storable_json import storable_json
 from server.llm import Block
-from server.runtime import Find, MutationCtx, QueryCtx, query
+from server.runtime import MutationCtx
 
-__all__ = ["ALLOWED", "ENDED", "calls_for", "calls_of", "end_calls", "error_text", "fail", "failed"]
+__all__ = ["ALLOWED", "ENDED", "calls_for", "end_calls", "error_text", "fail", "failed"]
 
 ENDED = ["COMPLETED", "FAILED"]
 
 ALLOWED: dict[str, Any] = {"$in": [None, "approved"]}
 """The approval of a call that may be run."""
-
-
-@query(internal=True)
-def calls_of(ctx: QueryCtx, message_id: str) -> Find[AgentTool]:
-    """The calls of one message, in the order in which Claude made them."""
-    return ctx.find(AgentTool, {"messageId": message_id}, sort=[("createdAt", 1)])
 
 
 def calls_for(message: ChatMessage, attempt: int, uses: Iterable[Block]) -> list[AgentTool]:

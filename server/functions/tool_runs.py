@@ -17,7 +17,8 @@ from schemas.agent_tools import AgentTool
 from schemas.chat_messages import ChatMessage
 from server.functions.message_writer import MessageWriter
 from server.functions.storable_json import storable_json
-from server.functions.tool_calls import ALLOWED, ENDED, calls_of, error_text, failed
+from server.functions.tool_call_tracking import by_message
+from server.functions.tool_calls import ALLOWED, ENDED, error_text, failed
 from server.runtime import ActionCtx, HeadwaterError
 
 __all__ = ["ToolRuns"]
@@ -60,7 +61,9 @@ class ToolRuns:
         shown = {part.tool_call_id for part in self._message.parts if part.type == "tool-result"}
         waits = asyncio.create_task(self._end_what_waits(ids))
         try:
-            async with aclosing(self._ctx.follow(calls_of, message_id=self._message.id)) as values:
+            async with aclosing(
+                self._ctx.follow(by_message, message_id=self._message.id)
+            ) as values:
                 async for rows in values:
                     for row in rows:
                         call = AgentTool.model_validate(row)

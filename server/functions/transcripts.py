@@ -141,7 +141,7 @@ async def settle_earlier(
             if text := "".join(p.text for p in one.parts if isinstance(p, TextPart)).strip():
                 new = [Entry.of("prompt", [{"type": "text", "text": text}], one.id)]
         elif one.role == "assistant":
-            new = await settle(ctx, one, entries)
+            new = settle(one, entries)
             reply = Reply([*entries, *new], one.id)
             if reply.outstanding:
                 new.append(await _answered(ctx, one, reply.outstanding))
@@ -149,7 +149,7 @@ async def settle_earlier(
             entries += await append(ctx, one.task_id, new, one.sequence)
 
 
-async def settle(ctx: MutationCtx, message: ChatMessage, entries: list[Entry]) -> list[Entry]:
+def settle(message: ChatMessage, entries: list[Entry]) -> list[Entry]:
     """What was written of `message` and never recorded, because its stream was cut."""
     reply = Reply(entries, message.id)
     if reply.is_retracted:

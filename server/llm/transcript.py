@@ -55,10 +55,16 @@ class Entry:
     stop_reason: str | None = None
 
     @classmethod
-    def of(cls, kind: Kind, blocks: Sequence[Block], message_id: str | None = None) -> "Entry":
-        """An entry of blocks."""
-        content = json.dumps(list(blocks), ensure_ascii=False)
-        return cls(kind, content.encode(errors="replace").decode(), message_id)
+    def of(
+        cls,
+        kind: Kind,
+        blocks: Sequence[Block],
+        message_id: str | None = None,
+        stop_reason: str | None = None,
+    ) -> "Entry":
+        """An entry of blocks, not stored yet."""
+        content = json.dumps(list(blocks), ensure_ascii=False).encode(errors="replace").decode()
+        return cls(kind, content, message_id, stop_reason=stop_reason)
 
     @property
     def role(self) -> Literal["user", "assistant"] | None:

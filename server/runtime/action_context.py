@@ -7,7 +7,6 @@ from schemas.document import Document
 from schemas.storable import storable
 from schemas.wire.position import Time
 from server.live.fields import check_filter, check_texts
-from server.live.matching import filter_paths
 from server.llm import Claude
 from server.runtime.functions import Function
 from server.runtime.query_context import addressed
@@ -110,17 +109,15 @@ class ActionCtx(WriteCtx):
             self.responded = False
             raise
 
-    async def append(
+    async def append_together(
         self, table: type[Document], query: Mapping[str, Any], texts: Mapping[str, str]
     ) -> bool:
-        """Append to streamed texts of one document that matches; whether there was one.
+        """What `append` does, in one write with what other actions append at the same time.
 
-        What several actions append at the same time is written together; each append stays a
-        change of its own.
+        Each stays a change of its own. MongoDB counts matches and does not name them, so this is
+        for a *fence* only: a filter that never matches again once it did not, and that the append
+        itself does not change.
         """
-        roots = {path.partition(".")[0] for path in texts}
-        if not roots.isdisjoint(path.partition(".")[0] for path in filter_paths(query)):
-            return await super().append(table, query, texts)  # it may not match afterwards
         check_filter(table, query)
         check_texts(table, texts)
         matched, time = await self._host.append(

@@ -8,7 +8,7 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.functions import message_writer
+from server.functions import message_part, message_writer
 from server.llm.standin import Reply, StandinServer, StatusError, Text, Thinking, ToolUse
 from server.store.connection import database_name
 from tests.functions.chat import begin, ended, new_task, talking, text_of, watching
@@ -66,7 +66,7 @@ async def test_a_very_long_reply_costs_what_its_deltas_cost(
 ) -> None:
     monkeypatch.setattr(message_writer, "FLUSH_INTERVAL_SECONDS_MIN", 0.0)
     monkeypatch.setattr(message_writer, "FLUSH_INTERVAL_SECONDS_MAX", 0.0)
-    monkeypatch.setattr(message_writer, "COMPACT_CHUNKS", 50)
+    monkeypatch.setattr(message_part, "COMPACT_CHUNKS", 50)
     words = [f"{n:>7} {'many words ' * 11}" for n in range(8_000)]
     standin = StandinServer()
     async with (
@@ -84,7 +84,7 @@ async def test_a_very_long_reply_costs_what_its_deltas_cost(
             status = stored["status"]
             chunks = stored["parts"][0]["text"] if stored["parts"] else []
             longest = max(longest, len(chunks))
-            due = sum(map(len, chunks)) // message_writer.OPLOG_ENTRY_BYTES
+            due = sum(map(len, chunks)) // message_part.OPLOG_ENTRY_BYTES
             assert len(chunks) <= max(50, due) + 1
         text = "".join(words)
         assert (status, chunks) == ("COMPLETED", [text])
@@ -100,7 +100,7 @@ async def test_a_very_long_reply_costs_what_its_deltas_cost(
 
 def test_the_work_of_a_delta_does_not_grow_with_the_text() -> None:
     """Counted in characters that are copied, since no clock is judged."""
-    part = message_writer._Part({"type": "text"}, "text")
+    part = message_part.MessagePart({"type": "text"}, "text")
     part.exists = True
     copied = whole = 0
     for pushes in range(1, 20_001):
@@ -111,7 +111,7 @@ def test_the_work_of_a_delta_does_not_grow_with_the_text() -> None:
             copied += len(part.whole_text())
         part.written(1, {}, whole=is_due)
         if pushes in (5_000, 20_000):
-            share = copied / pushes / message_writer.OPLOG_ENTRY_BYTES
+            share = copied / pushes / message_part.OPLOG_ENTRY_BYTES
             assert share < 1.1, "compaction costs no more than the envelopes of the chunks"
     assert whole > 3
     assert len("".join(part.text)) == part.length == 1_000_000

@@ -7,7 +7,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from server.core.errors import Unavailable
-from server.functions import message_writer
+from server.functions import message_part, message_writer
 from server.llm.standin import (
     CutShort,
     Dropped,
@@ -208,7 +208,7 @@ async def test_an_ended_reply_is_stored_as_one_chunk(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(message_writer, "FLUSH_INTERVAL_SECONDS_MIN", 0.0)
-    monkeypatch.setattr(message_writer, "COMPACT_CHUNKS", 5)
+    monkeypatch.setattr(message_part, "COMPACT_CHUNKS", 5)
     words = [f"{n} " for n in range(60)]
     standin = StandinServer()
     async with (
@@ -249,7 +249,7 @@ async def test_a_write_whose_outcome_is_not_known_is_never_doubled(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(message_writer, "RETRY_SECONDS", 0.01)
-    append = ActionCtx.append
+    append = ActionCtx.append_together
     lost = 0
 
     async def losing(self: ActionCtx, *args: Any) -> bool:
@@ -260,7 +260,7 @@ async def test_a_write_whose_outcome_is_not_known_is_never_doubled(
             raise Unavailable("The answer was lost; the write was not.")
         return matched
 
-    monkeypatch.setattr(ActionCtx, "append", losing)
+    monkeypatch.setattr(ActionCtx, "append_together", losing)
     standin = StandinServer()
     words = [f"{n} " for n in range(30)]
     async with standin, serving(database_uri, standin=standin) as server:

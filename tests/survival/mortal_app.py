@@ -9,12 +9,11 @@ from contextlib import aclosing
 from schemas.document import Document
 from server import functions
 from server.app import create_app
-from server.functions import agent_loop, replies, streaming
+from server.functions import replies, streaming
 from server.llm import ClaudeLimits
 from server.runtime import Find, MutationCtx, QueryCtx, ToolCtx, mutation, query, tool
 
 replies.LEASE_SECONDS = float(os.environ.get("SURVIVAL_LEASE_SECONDS", "10"))
-agent_loop.LEASE_SECONDS = replies.LEASE_SECONDS
 streaming.sweep.seconds = 0.1
 streaming.sweep.timeout = 2  # a process that dies in the middle of a sweep is followed after this
 
