@@ -26,6 +26,8 @@ class Running:
     app: Headwater
     standin: StandinServer
     http: httpx2.AsyncClient
+    wrote: str = ""
+    """The position of the last answer: who has passed it sees what was done."""
 
     @property
     def script(self) -> Script:
@@ -44,7 +46,9 @@ class Running:
     async def _call(self, kind: str, name: str, arguments: dict[str, Any]) -> Any:
         response = await self.http.post(f"/api/{kind}/{name}", json=arguments)
         assert response.status_code in (200, 202), response.text
-        return response.json()["value"]
+        answer = response.json()
+        self.wrote = answer["position"]
+        return answer["value"]
 
 
 @asynccontextmanager

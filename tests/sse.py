@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import httpx2
 
+from schemas.wire.position import Position
+
 
 @dataclass
 class Event:
@@ -188,6 +190,12 @@ class Follower:
         self.position = event.id
         self.events.append(event)
         self._news.set()
+
+    def has_passed(self, position: str) -> bool:
+        """Whether what was done at `position` is to be seen."""
+        if not position or self.position is None:
+            return not position
+        return Position.parse(self.position).time >= Position.parse(position).time
 
     async def until(self, condition: Callable[["Follower"], bool], seconds: float = 20) -> None:
         """Wait until `condition` holds of the follower."""

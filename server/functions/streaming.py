@@ -335,8 +335,10 @@ async def _sweep_calls(ctx: ActionCtx) -> None:
         "$expr": {"$lte": ["$expiresAt", "$$NOW"]},
         "expiresAt": {"$ne": None},
     }
-    again = {**dropped, "idempotent": True, "claims": {"$lt": CLAIMS_MAX}}
+    may_again = {"idempotent": True, "claims": {"$lt": CLAIMS_MAX}}
     pending = {"$set": {"status": "PENDING"}, "$unset": {"executor": "", "expiresAt": ""}}
-    await ctx.update_many(AgentTool, again, pending)
+    await ctx.update_many(AgentTool, {**dropped, **may_again}, pending)
     lost = failed("expired", "Its executor fell silent; it may have had its effect.")
-    await ctx.update_many(AgentTool, dropped, {"$set": lost, "$unset": {"expiresAt": ""}})
+    # Not all that is left: one that expires only now is offered again by the next sweep.
+    never = {**dropped, "$nor": [may_again]}
+    await ctx.update_many(AgentTool, never, {"$set": lost, "$unset": {"expiresAt": ""}})

@@ -48,7 +48,8 @@ async def begin(
 
 @asynccontextmanager
 async def watching(server: Running, message: str) -> AsyncIterator[Follower]:
-    """Follows one message and its calls."""
+    """Follows one message and its calls, from what was done so far."""
+    done = server.wrote
     follower = Follower(
         server.http,
         {
@@ -57,7 +58,7 @@ async def watching(server: Running, message: str) -> AsyncIterator[Follower]:
         },
     )
     async with follower.following():
-        await follower.until(lambda f: f.values.get("m") is not None and "t" in f.values)
+        await follower.until(lambda f: {"m", "t"} <= f.values.keys() and f.has_passed(done))
         yield follower
 
 

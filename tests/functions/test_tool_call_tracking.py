@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
+from schemas.agent_tools import AgentTool
 from server.functions import streaming
 from server.llm.standin import Reply, StandinServer, Text, ToolUse
+from server.runtime import ActionCtx
 from server.store.connection import database_name
 from tests.functions.chat import EXTERNAL, at_rest, begin, new_task, talking, watching
 from tests.serving import Running
@@ -64,6 +66,36 @@ async def test_a_call_whose_executor_falls_silent_is_offered_again_or_has_failed
             (call,) = follower.values["t"]
             wanted = ("COMPLETED", None) if idempotent else ("FAILED", "expired")
             assert (call["status"], call.get("error", {}).get("code")) == wanted
+
+
+async def test_a_call_that_expires_in_the_middle_of_a_sweep_is_still_offered_again(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([ToolUse("read_file", {"path": "x"}, id="toolu_x")]), DONE)
+        offer = {**EXTERNAL, "idempotent": True}
+        message = await begin(server, await new_task(server), tools=[offer])
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: len(f.values["t"]) == 1)
+            id_ = follower.values["t"][0]["_id"]
+            update_many = ActionCtx.update_many
+            offered: list[dict[str, Any]] = []
+
+            async def then_expire(ctx: ActionCtx, table: Any, query: Any, update: Any) -> Any:
+                result = await update_many(ctx, table, query, update)
+                if update["$set"]["status"] == "PENDING" and not offered:
+                    now = [{"$set": {"expiresAt": {"$subtract": ["$$NOW", 1]}}}]
+                    if await ctx.update_one(AgentTool, {"_id": id_, "status": "RUNNING"}, now):
+                        offered.append(query)
+                return result
+
+            monkeypatch.setattr(ActionCtx, "update_many", then_expire)
+            await server.mutation("toolCallTracking.claim", id=id_, executor="first")
+            ends = ("PENDING", "FAILED")
+            await follower.until(lambda f: bool(offered) and f.values["t"][0]["status"] in ends)
+            await follower.until(lambda f: f.values["t"][0].get("executor") is None)
+            assert follower.values["t"][0]["status"] == "PENDING"
 
 
 async def test_a_call_whose_executor_never_comes_fails_when_its_time_is_over(
