@@ -1,4 +1,4 @@
-"""Turns the SDK's raw stream events into ours, keeping each content block as it was written.
+"""Turns Claude's stream events into ours, keeping each content block as it was written.
 
 Pure: no clock, no socket. Every raw event is read as plain JSON, so an event, block or delta type
 newer than this code, or one with fields missing, falls through the patterns below and harms
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import jiter
-from anthropic.types import RawMessageStreamEvent
 
 from server.llm.events import (
     Block,
@@ -65,9 +64,9 @@ class Accumulator:
         """The blocks completed so far, verbatim, by ascending index."""
         return tuple(self._closed[index] for index in sorted(self._closed))
 
-    def feed(self, raw: RawMessageStreamEvent) -> list[Event]:
-        """Take the next raw event and return what it means, often nothing, in order."""
-        return list(self._read(raw.to_dict(mode="json", warnings=False)))
+    def feed(self, raw: dict[str, Any]) -> list[Event]:
+        """Take the next event, and give what it means, often nothing, in order."""
+        return list(self._read(raw))
 
     def _read(self, raw: dict[str, Any]) -> Iterator[Event]:
         match raw:

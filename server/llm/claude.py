@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
-from anthropic.types import RawMessageStreamEvent
+import orjson
 
 from server.llm import failures
 from server.llm.accumulator import Accumulator
@@ -81,6 +82,7 @@ class Claude:
         self._limits = limits or ClaudeLimits()
         self._today = today
         self._connections: dict[str, httpx2.AsyncClient] = {}
+        self._waiting: set[asyncio.Timeout] = set()
 
     def __repr__(self) -> str:
         return f"Claude(api_key={'…' if self._api_key else None}, host={_host(self._base_url)!r})"
@@ -106,6 +108,8 @@ class Claude:
         connections, self._connections = self._connections, {}
         for connection in connections.values():
             await connection.aclose()
+        for wait in self._waiting:  # aiohttp wakes nobody who waits at a connection that it closes
+            wait.reschedule(0)
 
     async def stream(
         self, request: ChatRequest, api_key: str | None = None
@@ -136,10 +140,10 @@ class Claude:
             attempt = opened.attempt
             yield opened
             await asyncio.sleep(opened.delay_ms / 1000)
-        stream = opened
-        accumulator = Accumulator(stream.response.headers.get("request-id"))
-        async with stream:
-            raw_events = aiter(stream)
+        response = opened
+        accumulator = Accumulator(response.headers.get("request-id"))
+        async with contextlib.aclosing(response):
+            raw_events = _raw_events(response)
             while not accumulator.is_complete:
                 for event in accumulator.feed(await self._next(raw_events, key)):
                     yield event
@@ -164,20 +168,17 @@ class Claude:
                 limits.silence_timeout_ms / 1000, connect=limits.connect_timeout_ms / 1000
             )
             # A proxy from the environment knows no way to this machine's own loopback.
-            self._connections[base_url] = (
-                httpx2.AsyncClient(
-                    timeout=timeout, trust_env=False, limits=anthropic.DEFAULT_CONNECTION_LIMITS
-                )
-                if _host(base_url) in {"127.0.0.1", "::1", "localhost"}
-                else anthropic.DefaultAsyncHttpxClient(timeout=timeout)
+            is_near = _host(base_url) in {"127.0.0.1", "::1", "localhost"}
+            self._connections[base_url] = anthropic.DefaultAioHttpClient(
+                timeout=timeout, trust_env=not is_near
             )
         return self._connections[base_url]
 
     async def _open(
         self, client: anthropic.AsyncAnthropic, body: dict[str, Any], key: str, attempt: int
-    ) -> anthropic.AsyncStream[RawMessageStreamEvent] | Retrying:
+    ) -> httpx2.Response | Retrying:
         try:
-            return await client.messages.create(**body, stream=True)
+            return (await client.messages.create(**body, stream=True)).response
         except failures.EXPECTED as error:
             failure = failures.translated(error, key)
         delay_ms = self._retry_delay_ms(failure, attempt)
@@ -196,28 +197,61 @@ class Claude:
         delay_ms = failure.asked_wait_ms or limits.retry_delay_ms * 2**attempt * jitter
         return delay_ms if delay_ms <= limits.retry_after_ms_max else None
 
-    async def _next(
-        self, raw_events: AsyncIterator[RawMessageStreamEvent], key: str
-    ) -> RawMessageStreamEvent:
+    async def _next(self, raw_events: AsyncIterator[dict[str, Any]], key: str) -> dict[str, Any]:
+        connections = self._connections
+        wait = asyncio.timeout(self._limits.event_timeout_ms / 1000)
+        self._waiting.add(wait)
         try:
-            async with asyncio.timeout(self._limits.event_timeout_ms / 1000):
+            async with wait:
                 return await anext(raw_events)
         except StopAsyncIteration:
-            raise StreamCut(
-                "Claude's reply ended before its end. What has arrived is kept; ask again to go on."
-            ) from None
+            raise _ended_early() from None
         except TimeoutError:
+            if self._connections is not connections:
+                raise _ended_early() from None
             raise TimedOut(
                 "Claude's service went on without a word for too long. What has arrived is kept; "
                 "ask again to go on."
             ) from None
         except failures.EXPECTED as error:
             raise failures.translated(error, key) from None
+        finally:
+            self._waiting.discard(wait)
 
-    async def _drain(self, raw_events: AsyncIterator[RawMessageStreamEvent]) -> None:
+    async def _drain(self, raw_events: AsyncIterator[dict[str, Any]]) -> None:
         with contextlib.suppress(StopAsyncIteration, TimeoutError, *failures.EXPECTED):
             async with asyncio.timeout(self._limits.drain_timeout_ms / 1000):
                 await anext(raw_events)
+
+
+def _ended_early() -> StreamCut:
+    return StreamCut(
+        "Claude's reply ended before its end. What has arrived is kept; ask again to go on."
+    )
+
+
+async def _raw_events(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+    """The events as plain JSON; the SDK would make models of them, at twice the cost of the rest.
+
+    Raises:
+        anthropic.APIStatusError: The service says that it cannot go on.
+    """
+    async for event in anthropic.AsyncStream.raw_events(response):
+        if not event.data or event.event == "ping":
+            continue
+        data = _json(event.data)
+        if event.event == "error":
+            raise anthropic.APIStatusError(event.data, response=response, body=data)
+        if not isinstance(data, dict):
+            raise json.JSONDecodeError("an event is an object", event.data, 0)
+        yield cast("dict[str, Any]", data)
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)  # which knows halves of characters
 
 
 def _checked(key: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from anthropic.types import RawMessageStopEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,11 +120,7 @@ def test_streamed_or_not_a_reply_is_the_same(parts: list[Any], display: str | No
     body = BODY | ({"thinking": {"type": "adaptive", "display": display}} if display else {})
     answer = Answer("msg_1", BODY["model"], Reply(parts), body)
     accumulator = Accumulator()
-    *_, ended = [
-        each
-        for event in answer.events()
-        for each in accumulator.feed(RawMessageStopEvent.construct(**event.data))
-    ]
+    *_, ended = [each for event in answer.events() for each in accumulator.feed(event.data)]
     whole = answer.message()
     assert list(accumulator.content) == whole["content"]
     assert (ended.stop_reason, ended.usage.output_tokens) == (

@@ -73,7 +73,7 @@ async def test_the_sdk_and_we_read_the_same(
         final = (await stream.get_final_message()).model_dump(mode="json", exclude_unset=True)
     accumulator = Accumulator()
     async for event in await sdk.messages.create(**BODY, stream=True):
-        accumulator.feed(event)
+        accumulator.feed(event.to_dict(mode="json"))
     assert accumulator.is_complete
     assert list(accumulator.content) == final["content"]
     assert recorded_message(WRITTEN[path]) is not None
