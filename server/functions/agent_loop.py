@@ -12,6 +12,7 @@ from server.functions import replies
 from server.functions.message_writer import Fenced, MessageWriter, TooLong
 from server.functions.replies import (
     RUNNING,
+    Opened,
     fence,
     open_turn,
     renew,
@@ -42,19 +43,22 @@ RENEWALS = 3
 """How often a lease is renewed in the time that it lasts."""
 
 
-async def write_reply(ctx: ActionCtx, message: ChatMessage, key: SecretStr | None) -> None:
+async def write_reply(
+    ctx: ActionCtx, message: ChatMessage, key: SecretStr | None, opened: Opened | None = None
+) -> None:
     """Write one attempt at a reply; whatever happens, the message gets one ending.
 
     Args:
         ctx: Whose action.
         message: The reply, whose lease is ours.
         key: The caller's own key for Claude.
+        opened: What it begins from, where it is its turn already.
     """
     writer = MessageWriter(ctx, message)
     loop = _Loop(ctx, message, writer, key)
     try:
         async with asyncio.timeout(REPLY_SECONDS_MAX):
-            await _while_ours(ctx, message, loop.run())
+            await _while_ours(ctx, message, loop.run(opened))
     except Fenced:
         await writer.tell_usage()
     except asyncio.CancelledError:
@@ -143,15 +147,10 @@ class _Loop:
         self._runs = ToolRuns(ctx, message, writer)
         self._entries: list[Entry] = []
 
-    async def run(self) -> None:
-        """Wait for our turn, and write."""
-        message = self._message
-        await self._turn()
-        opened = await self._ctx.run_mutation(
-            open_turn, message_id=message.id, attempt=message.attempts
-        )
+    async def run(self, opened: Opened | None) -> None:
+        """Wait for our turn, unless it has been `opened`, and write."""
         if opened is None:
-            raise Fenced
+            opened = await self._open()
         self._entries = opened.entries
         async with self._writer.writing():
             if opened.outstanding:
@@ -163,6 +162,16 @@ class _Loop:
                 is_last = number == first + STEPS_MAX - 1 or self._writer.tokens > TOKENS_MAX
                 if await self._is_over(ended, is_last=is_last):
                     return
+
+    async def _open(self) -> Opened:
+        message = self._message
+        await self._turn()
+        opened = await self._ctx.run_mutation(
+            open_turn, message_id=message.id, attempt=message.attempts
+        )
+        if opened is None:
+            raise Fenced
+        return opened
 
     async def _turn(self) -> None:
         """Wait until no earlier reply of the task is being written."""

@@ -71,6 +71,7 @@ class MessageWriter:
 
     def __init__(self, ctx: ActionCtx, message: ChatMessage) -> None:
         self._ctx = ctx
+        self._message = message
         self._id = message.id
         self.attempt = message.attempts
         self._asked_by = message.asked_by
@@ -404,7 +405,7 @@ class MessageWriter:
     ) -> list[Entry]:
         recorded: list[Entry] = []
 
-        async def attempt(_: bool) -> None:
+        async def attempt(again: bool) -> None:
             first = {k: v for k, v in self._first.items() if k != "step" or "step" not in unset}
             fields = {**first, **self._usage()}
             given = {"status": status, "finishReason": finish_reason, "error": error}
@@ -417,9 +418,9 @@ class MessageWriter:
                 **self._ids(),
             }
             found = await self._ctx.run_mutation(
-                record, message_id=self._id, attempt=self.attempt, update=update,
+                record, message=self._message, attempt=self.attempt, update=update,
                 entries=list(entries), uses=list(uses), end=end, hand_over=hand_over,
-                details={"step": self._step, **(details or {})},
+                details={"step": self._step, **(details or {})}, again=again,
             )  # fmt: skip
             if found is None:
                 raise Fenced

@@ -6,7 +6,7 @@ and a lease that has not expired by MongoDB's clock. What matches nothing is not
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ from schemas.document import new_id
 from schemas.tasks import Task
 from server.functions import transcripts
 from server.functions.tool_calls import calls_for, end_calls, fail, failed
+from server.functions.transcripts import Transcript
 from server.llm import Base, Block, ChatTool, Entry
 from server.runtime import (
     ActionCtx,
@@ -117,8 +118,10 @@ async def renew(ctx: ActionCtx | MutationCtx, query: dict[str, Any]) -> bool:
     )
 
 
-def _lease(attempt: int) -> Lease:
-    return Lease(owner=OWNER, attempt=attempt, expires_at=datetime.now(UTC))
+def _lease(attempt: int, now: datetime) -> Lease:
+    """A lease of ours from `now`, which must be MongoDB's, or else be followed by `renew`."""
+    until = now + timedelta(seconds=LEASE_SECONDS)
+    return Lease(owner=OWNER, attempt=attempt, expires_at=until)
 
 
 # --- what its writer watches --------------------------------------------------------------------
@@ -152,44 +155,43 @@ def running_before(ctx: QueryCtx, task_id: str, sequence: int) -> Find[ChatMessa
 @mutation(internal=True)
 async def begin_reply(
     ctx: MutationCtx, task_id: str, prompt: str, model: str, settings: ReplySettings
-) -> ChatMessage:
+) -> tuple[ChatMessage, Opened | None]:
     """Write down a prompt and an empty reply, next to each other in the task's order.
+
+    Gives the reply, and what it begins from where it need not wait for its turn.
 
     Raises:
         NotFound: There is no such task.
         TooMany: As many replies of the task wait for their turn as may.
     """
     task = await ctx.update(Task, task_id, {"$inc": {"nextSequence": 2}})
-    waiting = await ctx.count(ChatMessage, {"taskId": task_id, "status": {"$in": RUNNING}})
+    running = {"taskId": task_id, "status": {"$in": RUNNING}}
+    waiting = len(await ctx.find(ChatMessage, running, fields=["status"], limit=WAITING_MAX + 1))
     if waiting > WAITING_MAX:
         raise TooMany(
             f"{waiting} replies of this task are being written or wait for their turn; ask again "
             "when some have ended."
         )
-    asked = await ctx.insert(
-        ChatMessage(
-            task_id=task_id,
-            role="user",
-            sequence=task.next_sequence - 2,
-            status="COMPLETED",
-            parts=[TextPart(text=prompt)],
-        )
+    asked = ChatMessage(
+        task_id=task_id,
+        role="user",
+        sequence=task.next_sequence - 2,
+        status="COMPLETED",
+        parts=[TextPart(text=prompt)],
     )
-    reply = await ctx.insert(
-        ChatMessage(
-            task_id=task_id,
-            role="assistant",
-            sequence=task.next_sequence - 1,
-            status="PENDING",
-            model=model,
-            attempts=1,
-            settings=settings,
-            asked_by=asked.id,
-            lease=_lease(1),
-        )
+    reply = ChatMessage(
+        task_id=task_id,
+        role="assistant",
+        sequence=task.next_sequence - 1,
+        status="PENDING",
+        model=model,
+        attempts=1,
+        settings=settings,
+        asked_by=asked.id,
+        lease=_lease(1, task.updated_at),
     )
-    await renew(ctx, {"_id": reply.id})
-    return reply
+    await ctx.insert_many([asked, reply])
+    return reply, None if waiting else await _open(ctx, reply, 1)
 
 
 @mutation(internal=True)
@@ -210,7 +212,7 @@ async def claim_reply(ctx: MutationCtx, message_id: str, expired: bool = False) 
         raise NotFound(f"There is no ChatMessage {message_id[:100]!r}.")
     attempt = message.attempts + 1
     state = {"_id": message_id, **EXPIRED} if expired else _resumable(message)
-    fields = {"status": "PENDING", "attempts": attempt, "lease": _lease(attempt)}
+    fields = {"status": "PENDING", "attempts": attempt, "lease": _lease(attempt, datetime.now(UTC))}
     ended = {"error": "", "finishReason": "", "cancelRequestedAt": "", "retrying": ""}
     if not await ctx.update_one(ChatMessage, state, {"$set": fields, "$unset": ended}):
         raise Conflict("This reply is being written, or was taken up by somebody else.")
@@ -265,31 +267,38 @@ async def open_turn(ctx: MutationCtx, message_id: str, attempt: int) -> Opened |
         {"$set": {"status": message.status}, "$unset": {"step": ""}},
     ):
         return None
+    return await _open(ctx, message, attempt)
+
+
+async def _open(ctx: MutationCtx, message: ChatMessage, attempt: int) -> Opened:
+    """Bring the transcript up to `message`."""
     settings = message.settings or ReplySettings()
-    task_id = message.task_id
-    entries, known, seen = await transcripts.load(ctx, task_id)
-    await transcripts.settle_earlier(ctx, message, entries, seen)
-    cut = transcripts.settle(message, entries) if attempt > 1 else []
+    transcript = await Transcript.load(ctx, message.task_id)
+    await transcripts.settle_earlier(ctx, message, transcript)
+    cut = transcripts.settle(message, transcript.entries) if attempt > 1 else []
     if cut:
-        entries += await transcripts.append(ctx, task_id, cut, message.sequence, attempt=attempt)
-        await _add_calls(ctx, message, attempt, transcripts.Reply(entries, message_id).outstanding)
-    if attempt > 1 and (more := transcripts.continue_entry(entries, message_id)) is not None:
-        entries += await transcripts.append(ctx, task_id, [more], message.sequence)
+        transcript.add(cut, message.sequence, attempt=attempt)
+        uses = transcripts.Reply(transcript.entries, message.id).outstanding
+        await _add_calls(ctx, message, attempt, uses)
+    more = transcripts.continue_entry(transcript.entries, message.id) if attempt > 1 else None
+    if more is not None:
+        transcript.add([more], message.sequence)
     tools: list[ChatTool] = [
         {"name": one.name, "description": one.description, "input_schema": one.parameters}
         for one in settings.tools
     ]
     wanted = Base(message.model or "", settings.system, tuple(tools))
-    base, said = transcripts.with_base(entries, known, wanted)
+    base, said = transcripts.with_base(transcript.entries, transcript.base, wanted)
     if said is not None:
-        entries += await transcripts.append(ctx, task_id, [said], message.sequence)
-    own = [one for one in entries if one.message_id == message_id and one.kind == "reply"]
-    outstanding = transcripts.Reply(entries, message_id).outstanding
+        transcript.add([said], message.sequence)
+    await transcript.store(ctx)
+    entries = transcript.entries
+    own = [one for one in entries if one.message_id == message.id and one.kind == "reply"]
     return Opened(
         entries=entries,
         base=base,
         step=len(own) + 1,
-        outstanding=[dict(one) for one in outstanding],
+        outstanding=[dict(one) for one in transcripts.Reply(entries, message.id).outstanding],
     )
 
 
@@ -310,7 +319,7 @@ async def _add_calls(
 @mutation(internal=True)
 async def record(
     ctx: MutationCtx,
-    message_id: str,
+    message: ChatMessage,
     attempt: int,
     update: dict[str, Any],
     entries: list[Entry],
@@ -318,12 +327,13 @@ async def record(
     details: dict[str, Any],
     end: str | None = None,
     hand_over: bool = False,
+    again: bool = False,
 ) -> list[Entry] | None:
     """Write a message and its transcript together; None where the message is no longer ours.
 
     Args:
         ctx: Whose transaction.
-        message_id: The message.
+        message: The message, as it was when the attempt began.
         attempt: Whose write it is.
         update: Of the message.
         entries: What the transcript gets.
@@ -331,20 +341,19 @@ async def record(
         details: Further fields of the entries, their ``step`` among them.
         end: With what code the calls that have not ended fail; None leaves them alone.
         hand_over: The server's calls wait for whoever resumes the reply.
+        again: A transaction before, whose outcome is not known, may have written it.
     """
-    name = f"{message_id}-{attempt}-{details['step']}"
+    name = f"{message.id}-{attempt}-{details['step']}"
     ids = [f"{name}-{entry.kind}-{place}" for place, entry in enumerate(entries)]
-    if known := await transcripts.written(ctx, ids):
-        return known  # an attempt whose outcome was not known has written them
-    if not await ctx.update_one(ChatMessage, fence(message_id, attempt), update):
+    if again and (known := await transcripts.written(ctx, ids)):
+        return known
+    if not await ctx.update_one(ChatMessage, fence(message.id, attempt), update):
         return None
-    message = await ctx.get(ChatMessage, message_id)
-    assert message is not None, "it was updated in this transaction"
     await ctx.insert_many(calls_for(message, attempt, uses))
     if end is not None:
-        await end_calls(ctx, message_id, end, "The reply ended before.")
+        await end_calls(ctx, message.id, end, "The reply ended before.")
     if hand_over:
-        await _hand_over_calls(ctx, message_id, NOBODY)
+        await _hand_over_calls(ctx, message.id, NOBODY)
     if not entries:
         return []
     return await transcripts.append(

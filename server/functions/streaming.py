@@ -25,6 +25,7 @@ from server.functions.message_writer import MessageWriter
 from server.functions.replies import (
     EXPIRED,
     Begun,
+    Opened,
     begin_reply,
     cancel_reply,
     claim_reply,
@@ -103,6 +104,10 @@ class ToolOffer(BaseModel):
     idempotent: bool = False
     approval: bool = False
     timeout_ms: Annotated[int, Field(ge=100, le=3_000_000)] | None = None
+
+
+Started = tuple[ChatMessage, Opened | None]
+"""A reply that is ours, and what it begins from, where it is its turn already."""
 
 
 class Resumed(BaseModel):
@@ -185,9 +190,8 @@ async def resume_stream(
 
     It must be the last of its task. What is there stays; Claude is asked to go on from its end.
     """
-    claiming = ctx.run_mutation(claim_reply, message_id=message_id)
     resumed = Resumed(messageId=message_id)
-    message = await _started(ctx, claiming, lambda _: resumed)
+    message, _ = await _started(ctx, _claimed(ctx, message_id), lambda _: resumed)
     await write_reply(ctx, message, _key(api_keys))
     return resumed
 
@@ -232,31 +236,35 @@ async def _chat(
         begun.append(Begun(messageId=message.id, userMessageId=message.asked_by or ""))
         return begun[0]
 
-    message = await _started(ctx, beginning, answer)
-    await write_reply(ctx, message, key)
+    message, opened = await _started(ctx, beginning, answer)
+    await write_reply(ctx, message, key, opened)
     return begun[0]
+
+
+async def _claimed(ctx: ActionCtx, message_id: str) -> Started:
+    return await ctx.run_mutation(claim_reply, message_id=message_id), None
 
 
 async def _started(
     ctx: ActionCtx,
-    starting: Coroutine[Any, Any, ChatMessage],
+    starting: Coroutine[Any, Any, Started],
     answer: Callable[[ChatMessage], BaseModel],
-) -> ChatMessage:
+) -> Started:
     """Begin or claim a reply, and answer; once it is ours it gets an ending whatever comes."""
     task = asyncio.ensure_future(starting)
     try:
-        message = await asyncio.shield(task)
+        message, opened = await asyncio.shield(task)
         await ctx.respond(answer(message))
     except asyncio.CancelledError:
-        message = await task  # it may have been committed all the same
+        message, _ = await task  # it may have been committed all the same
         await MessageWriter(ctx, message).interrupt()
         raise
     except Exception:
         if task.done() and task.exception() is None:
             said = "The reply could not be begun; the server's log says why."
-            await MessageWriter(ctx, task.result()).fail("internal", said)
+            await MessageWriter(ctx, task.result()[0]).fail("internal", said)
         raise
-    return message
+    return message, opened
 
 
 def _key(api_keys: dict[str, SecretStr] | None) -> SecretStr | None:

@@ -1,11 +1,11 @@
 """Keeps the transcript of a task: entries are added, in the transactions of what they tell of."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from schemas.agent_tools import AgentTool
 from schemas.chat_messages import ChatMessage, ReasoningPart, TextPart, ToolCallPart
-from schemas.document import new_id
 from schemas.transcripts import TranscriptEntry
 from server.functions.tool_calls import end_calls, error_text
 from server.llm import (
@@ -22,9 +22,9 @@ from server.runtime import MutationCtx
 
 __all__ = [
     "Reply",
+    "Transcript",
     "append",
     "continue_entry",
-    "load",
     "result_block",
     "settle",
     "settle_earlier",
@@ -52,18 +52,47 @@ class Reply:
         self.outstanding = tool_uses(self.last.blocks) if self.last and asked else []
 
 
-async def load(ctx: MutationCtx, task_id: str) -> tuple[list[Entry], Base | None, int]:
-    """The entries of a task that may go along, its base, and the last sequence they tell of."""
-    bases = await ctx.find(
-        TranscriptEntry, {"taskId": task_id, "kind": "base"}, sort=[("number", -1)], limit=1
-    )
-    base = Base.read(_entry(bases[0])) if bases else None
-    stored = await ctx.find(
-        TranscriptEntry,
-        {"taskId": task_id, "number": {"$gte": base.first if base else 0}},
-        sort=[("number", 1)],
-    )
-    return [_entry(one) for one in stored], base, max((one.sequence for one in stored), default=-1)
+class Transcript:
+    """The transcript of a task in one transaction: what is known, and what is added to it.
+
+    Attributes:
+        entries: Those that may go along.
+        base: What they say that requests have in common.
+        seen: The last sequence that was told of.
+    """
+
+    def __init__(self, task_id: str, stored: Sequence[TranscriptEntry], base: Base | None) -> None:
+        self._task_id = task_id
+        self._added: list[TranscriptEntry] = []
+        self.entries = [_entry(one) for one in stored]
+        self.base = base
+        self.seen = max((one.sequence for one in stored), default=-1)
+
+    @classmethod
+    async def load(cls, ctx: MutationCtx, task_id: str) -> "Transcript":
+        """What is stored of a task."""
+        bases = await ctx.find(
+            TranscriptEntry, {"taskId": task_id, "kind": "base"}, sort=[("number", -1)], limit=1
+        )
+        base = Base.read(_entry(bases[0])) if bases else None
+        stored = await ctx.find(
+            TranscriptEntry,
+            {"taskId": task_id, "number": {"$gte": base.first if base else 0}},
+            sort=[("number", 1)],
+        )
+        return cls(task_id, stored, base)
+
+    def add(self, new: Sequence[Entry], sequence: int, **more: Any) -> None:
+        """Add entries about the message at `sequence`; `store` writes them."""
+        last = self.entries[-1].number if self.entries else 0
+        numbered = _numbered(new, last)
+        self.entries += numbered
+        self._added += [_stored(self._task_id, one, sequence, **more) for one in numbered]
+
+    async def store(self, ctx: MutationCtx) -> None:
+        """Write what was added."""
+        await ctx.insert_many(self._added)
+        self._added = []
 
 
 async def append(
@@ -72,7 +101,7 @@ async def append(
     entries: Sequence[Entry],
     sequence: int,
     *,
-    ids: Sequence[str] | None = None,
+    ids: Sequence[str],
     **more: Any,
 ) -> list[Entry]:
     """Add entries to the transcript of a task; gives them with their numbers.
@@ -82,30 +111,15 @@ async def append(
         task_id: The task.
         entries: What is added.
         sequence: The place of the message that they belong to.
-        ids: Their ids, where it matters that they are not written twice.
+        ids: Their ids, so that they are not written twice.
         more: Further fields of `TranscriptEntry`, for all of them.
     """
     last = await ctx.find(TranscriptEntry, {"taskId": task_id}, sort=[("number", -1)], limit=1)
-    number = last[0].number if last else 0
-    numbered = [
-        Entry(one.kind, one.content, one.message_id, number + place, one.stop_reason)
-        for place, one in enumerate(entries, 1)
-    ]
+    numbered = _numbered(entries, last[0].number if last else 0)
     await ctx.insert_many(
         [
-            TranscriptEntry(
-                id=id_,
-                task_id=task_id,
-                number=one.number,
-                kind=one.kind,
-                content=one.content,
-                role=one.role,
-                message_id=one.message_id,
-                stop_reason=one.stop_reason,
-                sequence=sequence,
-                **more,
-            )
-            for one, id_ in zip(numbered, ids or [new_id() for _ in numbered], strict=True)
+            _stored(task_id, one, sequence, id=id_, **more)
+            for one, id_ in zip(numbered, ids, strict=True)
         ]
     )
     return numbered
@@ -119,17 +133,15 @@ async def written(ctx: MutationCtx, ids: Sequence[str]) -> list[Entry]:
     return [_entry(one) for one in stored]
 
 
-async def settle_earlier(
-    ctx: MutationCtx, message: ChatMessage, entries: list[Entry], seen: int
-) -> None:
-    """Add to `entries` what was said before `message` and the transcript does not know yet.
+async def settle_earlier(ctx: MutationCtx, message: ChatMessage, transcript: Transcript) -> None:
+    """Add what was said before `message` and the transcript does not know yet.
 
     Args:
         ctx: Whose transaction.
         message: The reply that is about to be written.
-        entries: What is known of the task.
-        seen: The last sequence that they tell of.
+        transcript: What is known of the task.
     """
+    seen = transcript.seen
     earlier = await ctx.find(
         ChatMessage,
         {"taskId": message.task_id, "sequence": {"$gte": seen, "$lt": message.sequence}},
@@ -141,12 +153,11 @@ async def settle_earlier(
             if text := "".join(p.text for p in one.parts if isinstance(p, TextPart)).strip():
                 new = [Entry.of("prompt", [{"type": "text", "text": text}], one.id)]
         elif one.role == "assistant":
-            new = settle(one, entries)
-            reply = Reply([*entries, *new], one.id)
+            new = settle(one, transcript.entries)
+            reply = Reply([*transcript.entries, *new], one.id)
             if reply.outstanding:
                 new.append(await _answered(ctx, one, reply.outstanding))
-        if new:
-            entries += await append(ctx, one.task_id, new, one.sequence)
+        transcript.add(new, one.sequence)
 
 
 def settle(message: ChatMessage, entries: list[Entry]) -> list[Entry]:
@@ -240,6 +251,25 @@ def result_block(call: Block, known: AgentTool | None) -> Block:
     if known is None:
         return tool_result(str(call["id"]), None, "It was not run: the reply was cut before.")
     return tool_result(known.tool_call_id, known.result, error_text(known))
+
+
+def _numbered(entries: Sequence[Entry], last: int) -> list[Entry]:
+    """`entries` with the numbers that follow `last`."""
+    return [replace(one, number=last + place) for place, one in enumerate(entries, 1)]
+
+
+def _stored(task_id: str, entry: Entry, sequence: int, **more: Any) -> TranscriptEntry:
+    return TranscriptEntry(
+        task_id=task_id,
+        number=entry.number,
+        kind=entry.kind,
+        content=entry.content,
+        role=entry.role,
+        message_id=entry.message_id,
+        stop_reason=entry.stop_reason,
+        sequence=sequence,
+        **more,
+    )
 
 
 def _entry(stored: TranscriptEntry) -> Entry:
