@@ -21,7 +21,7 @@ from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 
 from schemas.wire.position import Time
 from server.core import limits
-from server.feed.events import ChangeEvent, Changes, identity
+from server.feed.events import ChangeEvent, Changes, Group, identity
 
 __all__ = ["Batch", "ChangeStream", "HistoryLost"]
 
@@ -42,6 +42,7 @@ _HISTORY_LOST = {
     50811,
 }
 _CURSOR_NOT_FOUND = 43
+_NONE: Mapping[str, Any] = {}
 
 
 class HistoryLost(Exception):
@@ -53,14 +54,14 @@ class Batch:
     """What one read brought.
 
     Attributes:
-        events: With their cluster times, in order.
+        groups: Its changes, in order.
         through: Everything up to here has been seen.
-        may_be_cut: Whether the last cluster time may go on in the next batch.
+        may_be_cut: Whether the last group may go on in the next batch.
         full: Whether it has as many changes as a batch may have.
         latest: How far MongoDB itself was when it answered; None where it did not say.
     """
 
-    events: list[tuple[Time, ChangeEvent]]
+    groups: list[Group]
     through: Time
     may_be_cut: bool
     full: bool
@@ -207,17 +208,13 @@ class ChangeStream:
             self._resume_token = cursor["postBatchResumeToken"]
         elif (whole := _whole(documents)) is not None:
             self._resume_token = whole["_id"]
-        events = [
-            (_time(document["clusterTime"]), event)
-            for document in documents
-            for event in _events(document)
-        ]
+        groups = _groups(documents)
         # The token's own time can run ahead of what may be read; one increment less never does.
         through = _token_time(cursor["postBatchResumeToken"]).before()
-        if events:
-            through = max(through, events[-1][0])
+        if groups:
+            through = max(through, groups[-1].time)
         at = None if latest is None else _time(latest)
-        return Batch(events, through, may_be_cut, full, at)
+        return Batch(groups, through, may_be_cut, full, at)
 
 
 def _time(timestamp: Timestamp) -> Time:
@@ -251,8 +248,38 @@ def _may_be_cut(documents: list[dict[str, Any]]) -> bool:
     return False
 
 
+def _groups(documents: Iterable[dict[str, Any]]) -> list[Group]:
+    groups: list[Group] = []
+    last = None
+    for document in documents:
+        time = _time(document["clusterTime"])
+        if document["operationType"] == "update":
+            events = [_update(document)]
+        elif not (events := _events(document)):
+            continue
+        if time == last:
+            groups[-1].events += events
+        else:
+            groups.append(Group(time, events))
+            last = time
+    return groups
+
+
+def _update(document: dict[str, Any]) -> ChangeEvent:
+    description = document["updateDescription"]
+    removed = description.get("removedFields")
+    truncated = description.get("truncatedArrays")
+    changes = Changes(
+        updated=description.get("updatedFields") or _NONE,
+        removed=tuple(removed) if removed else (),
+        truncated={one["field"]: one["newSize"] for one in truncated} if truncated else _NONE,
+    )
+    id_ = identity(document["documentKey"]["_id"])
+    return ChangeEvent("update", document["ns"]["coll"], id_, changes=changes)
+
+
 def _events(document: dict[str, Any]) -> list[ChangeEvent]:
-    """The events of one change document; a rename resets both collections."""
+    """The events of one change document that is no update; a rename resets both collections."""
     kind: str = document["operationType"]
     if kind in {"dropDatabase", "invalidate"}:
         raise HistoryLost(f"the database was dropped ({kind})")
@@ -261,17 +288,6 @@ def _events(document: dict[str, Any]) -> list[ChangeEvent]:
         case "insert" | "replace":
             found = document["fullDocument"]
             return [ChangeEvent(kind, collection, identity(found["_id"]), document=found)]
-        case "update":
-            description = document["updateDescription"]
-            changes = Changes(
-                updated=description.get("updatedFields") or {},
-                removed=tuple(description.get("removedFields") or ()),
-                truncated={
-                    one["field"]: one["newSize"] for one in description.get("truncatedArrays") or ()
-                },
-            )
-            id_ = identity(document["documentKey"]["_id"])
-            return [ChangeEvent(kind, collection, id_, changes=changes)]
         case "delete":
             return [ChangeEvent(kind, collection, identity(document["documentKey"]["_id"]))]
         case "drop":

@@ -98,7 +98,7 @@ class Group:
     """Everything that happened at one cluster time: a whole transaction, or a single write."""
 
     time: Time
-    events: tuple[ChangeEvent, ...]
+    events: list[ChangeEvent]
 
 
 @dataclass(slots=True)

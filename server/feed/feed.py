@@ -20,7 +20,7 @@ from schemas.wire.position import Time
 from server.core import limits
 from server.core.tasks import raise_if_cancelled
 from server.feed.change_stream import Batch, ChangeStream, HistoryLost
-from server.feed.events import ChangeEvent, Group, Step
+from server.feed.events import Group, Step
 
 __all__ = ["Feed", "Listener", "RingOverrun"]
 
@@ -67,7 +67,7 @@ class Feed:
         self._ring_events = 0
         self._ring_lost = Time(0, 0)
         self._readers: dict[object, Time] = {}
-        self._partial: tuple[Time, list[ChangeEvent]] | None = None
+        self._partial: Group | None = None
         self._open = False
         self._heard_at = time.monotonic()
         self._silent_since: float | None = None
@@ -167,7 +167,7 @@ class Feed:
 
     async def _take(self, batch: Batch, listener: Listener) -> None:
         """Take a batch in, step by step."""
-        self._latest = batch.latest if batch.events else None  # with none, this is all there is
+        self._latest = batch.latest if batch.groups else None  # with none, this is all there is
         steps = self._steps(batch)
         for number, step in enumerate(steps):
             if number:
@@ -185,7 +185,7 @@ class Feed:
         steps: list[Step] = []
         groups: list[Group] = []
         events = 0
-        for group in self._grouped(batch):
+        for group in self._whole(batch):
             if group.time <= self.position:
                 continue
             if events >= limits.STEP_EVENTS_MAX:
@@ -200,22 +200,17 @@ class Feed:
             steps.append(Step(reached, tuple(groups)))
         return steps
 
-    def _grouped(self, batch: Batch) -> list[Group]:
+    def _whole(self, batch: Batch) -> list[Group]:
         """The groups that are complete, and in `_partial` the one that may go on."""
-        groups: list[Group] = []
-        current = self._partial
-        self._partial = None
-        for at, event in batch.events:
-            if current is not None and current[0] == at:
-                current[1].append(event)
+        groups = batch.groups
+        if (partial := self._partial) is not None:
+            self._partial = None
+            if groups and groups[0].time == partial.time:
+                groups[0].events[:0] = partial.events
             else:
-                if current is not None:
-                    groups.append(Group(current[0], tuple(current[1])))
-                current = (at, [event])
-        if current is not None and batch.may_be_cut:
-            self._partial = current
-        elif current is not None:
-            groups.append(Group(current[0], tuple(current[1])))
+                groups.insert(0, partial)
+        if groups and batch.may_be_cut:
+            self._partial = groups.pop()
         return groups
 
     # --- the ring: what happened while somebody was reading ------------------------------------

@@ -6,8 +6,10 @@ from typing import Any, cast
 import orjson
 
 from schemas.shape import ANY, ListShape, ObjectShape, UnionShape
+from schemas.wire.patch import Operation
 from server.feed.events import Changes
 from server.live.find import thaw
+from server.live.patching import diff_fields
 from server.live.projection import hold, reproject, show, variant_of
 from server.live.text import ChunkText
 
@@ -88,7 +90,10 @@ class Held:
         """
         raw = self.raw
         for path, value in changes.updated.items():
-            raw = _set(raw, path.split("."), value, self._shape)
+            if "." in path:
+                raw = _set(raw, path.split("."), value, self._shape)
+            else:
+                raw = {**raw, path: hold(value, self._shape.fields.get(path, ANY))}
         for path in changes.removed:
             raw = _remove(raw, path.split("."), self._shape)
         for path, size in changes.truncated.items():
@@ -97,6 +102,22 @@ class Held:
         if self._shown is not None:
             return Held(raw, self._shape, self, changes.roots())
         return Held(raw, self._shape, self._before, self._changed | changes.roots())
+
+    def difference(self, before: "Held", names: Set[str], path: str) -> list[Operation]:
+        """The operations that turn what `before` showed into what this shows.
+
+        Args:
+            before: The same document earlier.
+            names: The top-level fields that changed since.
+            path: Where the document is shown, as a JSON pointer.
+        """
+        if all(self._is_plain(name) and before._is_plain(name) for name in names):
+            return diff_fields(before.raw, self.raw, names, path)  # shown as they are stored
+        return diff_fields(before.shown, self.shown, names, path)
+
+    def _is_plain(self, name: str) -> bool:
+        """Whether a field is shown as it is stored."""
+        return type(self.raw.get(name)) in (str, bool) and name in self._shape.fields
 
     def encoded(self) -> bytes:
         """The JSON text of `shown`, made once."""

@@ -51,21 +51,20 @@ class NetChanges:
 
 def net_changes(
     groups: Iterable[Group],
-    held: Callable[[str, Any], Held | None],
+    known: Callable[[str, Any], tuple[Held | None, bool]],
     shape: Callable[[str], ObjectShape | None],
-    settled: Callable[[str, Any], bool],
 ) -> NetChanges:
     """Fold the events of `groups` into one change for each document.
 
     Args:
         groups: In order.
-        held: The document as it was before, where it is held.
+        known: The document as it was before, where it is held; or as it is after all the groups,
+            and then True beside it.
         shape: The shape of a collection's documents; None where nobody looks at it.
-        settled: Whether `held` already gives the document as it is after all the groups.
     """
     changes: dict[tuple[str, Any], NetChange] = {}
     resets: dict[str, Time] = {}
-    known_now: set[tuple[str, Any]] = set()
+    settled: set[tuple[str, Any]] = set()
     shapes: dict[str, ObjectShape | None] = {}
     for group in groups:
         for event in group.events:
@@ -81,18 +80,23 @@ def net_changes(
             key = (collection, event.id)
             change = changes.get(key)
             if change is None:
-                before = held(*key)
-                if settled(*key):
-                    known_now.add(key)
-                known = before is not None or key in known_now
-                inserted = event.kind == "insert"
-                change = NetChange(collection, event.id, group.time, before, known, set(), inserted)
-                changes[key] = change
+                document, is_settled = known(collection, event.id)
+                if is_settled:
+                    settled.add(key)
+                change = changes[key] = NetChange(
+                    collection,
+                    event.id,
+                    group.time,
+                    document,
+                    is_settled or document is not None,
+                    set(),
+                    event.kind == "insert",
+                )
             if event.changes is None:
                 change.roots = None
             elif change.roots is not None:
                 change.roots |= event.changes.roots()
-            if key not in known_now:
+            if key not in settled:
                 _fold(change, event, table_shape)
     for change in changes.values():
         if not change.known and change.roots is None:  # it came in, and then nobody could follow
@@ -101,12 +105,14 @@ def net_changes(
 
 
 def _fold(change: NetChange, event: ChangeEvent, shape: ObjectShape) -> None:
-    if event.kind == "delete":
-        change.new, change.known = None, True
-    elif event.document is not None:
-        change.new, change.known = Held.of(event.document, shape), True
-    elif event.changes is not None and change.new is not None:
+    if event.changes is not None:
+        if change.new is None:
+            return
         try:
             change.new = change.new.changed(event.changes)
         except Unappliable:
             change.new, change.known = None, False
+    elif event.document is not None:
+        change.new, change.known = Held.of(event.document, shape), True
+    else:
+        change.new, change.known = None, True

@@ -32,6 +32,8 @@ INTEGER_MAX = 2**53
 
 def hold(value: Any, shape: Shape) -> Any:
     """A stored value as it is held: lists of chunks become `ChunkText`, all else stays."""
+    if isinstance(value, str | bool | int | float):
+        return value
     match shape:
         case TextShape():
             chunks = cast("list[Any]", value)

@@ -148,17 +148,18 @@ class Registry:
     def _changes(self, step: Step, shape: Callable[[str], ObjectShape | None]) -> NetChanges:
         """What `step` did to the documents of the collections that have a shape."""
 
-        def held(collection: str, id_: Any) -> Held | None:
-            key = (collection, id_)
-            return self._fetched[key] if key in self._fetched else self._routing.held(*key)
+        def known(collection: str, id_: Any) -> tuple[Held | None, bool]:
+            if (key := (collection, id_)) in self._fetched:
+                return self._fetched[key], True
+            return self._routing.held(collection, id_), False
 
-        return net_changes(step.groups, held, shape, lambda c, i: (c, i) in self._fetched)
+        return net_changes(step.groups, known, shape)
 
     def _questions(self, step: Step) -> set[Question]:
         def shape(collection: str) -> ObjectShape | None:
             return self._routing.watched(collection) if self._routing.asks(collection) else None
 
-        if not any(self._routing.asks(e.collection) for g in step.groups for e in g.events):
+        if not self._routing.asks_anything:
             return set()
         return self._routing.questions(self._changes(step, shape).documents.values())
 
@@ -172,7 +173,10 @@ class Registry:
             if not change.known and self._routing.held(change.collection, change.id) is not None:
                 resets.setdefault(change.collection, change.since)  # it does not fit what is held
             for query, part in self._routing.touched(change):
-                touched.setdefault(query, _Touched()).changes.append((part, change))
+                what = touched.get(query)
+                if what is None:
+                    what = touched[query] = _Touched()
+                what.changes.append((part, change))
         for query, part, departure in self._routing.departing(step.time.seconds):
             touched.setdefault(query, _Touched()).departing.append((part, departure))
         lost: dict[LiveQuery, list[Time]] = {}
@@ -180,8 +184,8 @@ class Registry:
             for query in self._routing.queries_of(collection):
                 lost.setdefault(query, []).append(since)
         for query, times in lost.items():
-            if (what := touched.pop(query, None)) is not None:
-                times.append(what.since)  # which is not taken in, so its value ends there
+            if (taken := touched.pop(query, None)) is not None:
+                times.append(taken.since)  # which is not taken in, so its value ends there
             self._make_stale(query, min(times), "reset")
         for query, what in touched.items():
             self._take(query, what, step.time)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pymongo.errors import PyMongoError
 
+from schemas.shape import ObjectShape
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, QueryTimeout, Unavailable
@@ -242,17 +243,16 @@ class Rounds:
         """What `groups` did to the documents that `outcome` looks at."""
         collections = {part.spec.table.collection for part in outcome.parts}
 
-        def held(collection: str, id_: Any) -> Held | None:
+        def known(collection: str, id_: Any) -> tuple[Held | None, bool]:
             key = (collection, id_)
             current = self._routing.held(collection, id_)
-            return current or fetched.get(key) or own.get(key)
+            settled = current is not None or key in fetched
+            return current or fetched.get(key) or own.get(key), settled
 
-        return net_changes(
-            groups,
-            held=held,
-            shape=lambda name: self._routing.shape(name) if name in collections else None,
-            settled=lambda c, i: self._routing.held(c, i) is not None or (c, i) in fetched,
-        )
+        def shape(name: str) -> ObjectShape | None:
+            return self._routing.shape(name) if name in collections else None
+
+        return net_changes(groups, known, shape)
 
     def _settle(
         self,

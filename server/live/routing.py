@@ -1,6 +1,6 @@
 """Who is touched by what: the routers of all collections, and the query behind each part."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from schemas.document import Document
@@ -99,6 +99,11 @@ class Routing:
         """Whether somebody who looks at `collection` must ask MongoDB about its documents."""
         return self._asking.get(collection, 0) > 0
 
+    @property
+    def asks_anything(self) -> bool:
+        """Whether somebody must ask MongoDB about documents of any collection."""
+        return any(self._asking.values())
+
     def questions(self, changes: Iterable[NetChange]) -> set[Question]:
         """What MongoDB must be asked, so that `changes` can be taken in."""
         return {
@@ -110,15 +115,15 @@ class Routing:
 
     # --- taking it in --------------------------------------------------------------------------
 
-    def touched(self, change: NetChange) -> Iterator[tuple[LiveQuery, Part]]:
+    def touched(self, change: NetChange) -> list[tuple[LiveQuery, Part]]:
         """The parts that `change` can touch, each with its query; the held document is updated."""
         router = self._routers.get(change.collection)
         if router is None:
-            return
+            return []
         if change.new is not None and change.id in router.documents:
             router.documents[change.id] = change.new
-        for part in router.touched(change):
-            yield self._owners[part], part
+        owners = self._owners
+        return [(owners[part], part) for part in router.touched(change)]
 
     def departing(self, second: int) -> list[tuple[LiveQuery, Part, int]]:
         """The parts of which something is too old at `second`, with since when."""

@@ -30,11 +30,16 @@ DEPARTURES_SPARE = 64
 
 @dataclass(slots=True)
 class _Row:
-    """One document of the window; `shown` is what its client sees of it."""
+    """One document of the window; `own` is what this window shows of it, where it has a say."""
 
     id: Any
     held: Held
-    shown: Any
+    own: Any
+
+    @property
+    def shown(self) -> Any:
+        """What its client sees of it."""
+        return self.held.shown if self.own is None else self.own[0]
 
 
 class Window:
@@ -90,7 +95,7 @@ class Window:
         for id_, held in documents:
             key = self._place(held)
             self._keys.append(key)
-            self._rows.append(_Row(id_, held, self._show(held)))
+            self._rows.append(_Row(id_, held, self._own(held)))
             self._key_of[id_] = key
             self._note_departure(id_, held)
         limit = self.read_limit
@@ -110,10 +115,7 @@ class Window:
 
     def adopt(self, id_: Any, held: Held) -> None:
         """Hold `held`, an equal value, instead of our own copy."""
-        row = self._rows[bisect_left(self._keys, self._key_of[id_])]
-        if self.spec.view is None and self.spec.fields is None:
-            row.shown = held.shown
-        row.held = held
+        self._rows[bisect_left(self._keys, self._key_of[id_])].held = held
 
     @property
     def dry(self) -> bool:
@@ -146,9 +148,9 @@ class Window:
 
     def encoded(self) -> bytes:
         """The JSON text of `value`, from texts that the documents keep."""
-        own = self.spec.view is not None or self.spec.fields is not None
         texts = [
-            encode(row.shown) if own else row.held.encoded() for row in self._rows[: self._size]
+            row.held.encoded() if row.own is None else encode(row.shown)
+            for row in self._rows[: self._size]
         ]
         if self.spec.single:
             return texts[0] if texts else b"null"
@@ -168,12 +170,14 @@ class Window:
             self.spec.sort, page, lambda i: self._rows[i].held.raw, self.visible, more=more
         )
 
-    def _show(self, held: Held) -> Any:
+    def _own(self, held: Held) -> tuple[Any] | None:
+        """What is shown of a document, where that is not all that a client may see of it."""
         if self.spec.view is not None:
-            return to_json(self.spec.view(model_of(self.spec, thaw(held.raw))))
+            return (to_json(self.spec.view(model_of(self.spec, thaw(held.raw)))),)
         if self.spec.fields is not None:
-            return {name: held.shown[name] for name in self.spec.fields if name in held.shown}
-        return held.shown
+            shown = held.shown
+            return ({name: shown[name] for name in self.spec.fields if name in shown},)
+        return None
 
     # --- what became of a document -------------------------------------------------------------
 
@@ -279,16 +283,19 @@ class Window:
 
     def _rewrite(self, index: int, new: Held, roots: Set[str] | None) -> list[Operation]:
         row = self._rows[index]
-        row.held = new
+        before, row.held = row.held, new
         if roots is not None and not self._shows(roots):
             return []
-        before, row.shown = row.shown, self._show(new)
+        own_before, row.own = row.own, self._own(new)
         if index >= self._size:
             return []
         pointer = self._pointer(index, self.visible)
+        if roots is not None and row.own is None:
+            return new.difference(before, roots, pointer)
+        shown_before = before.shown if own_before is None else own_before[0]
         if roots is None or self.spec.view is not None:
-            return diff(before, row.shown, pointer)
-        return diff_fields(before, row.shown, roots, pointer)
+            return diff(shown_before, row.shown, pointer)
+        return diff_fields(shown_before, row.shown, roots, pointer)
 
     def _shows(self, roots: Set[str]) -> bool:
         """Whether a change of these fields can be seen."""
@@ -301,7 +308,7 @@ class Window:
         if index == len(self._rows) and not self._complete:
             return []  # beyond what is known
         full = self.visible == self._size
-        row = _Row(id_, new, self._show(new))
+        row = _Row(id_, new, self._own(new))
         self._insert(index, key, row)
         operations: list[Operation] = []
         if index < self._size:
@@ -337,7 +344,8 @@ class Window:
         visible = self.visible
         self._delete(index)
         self._insert(target, key, row)
-        before, row.held, row.shown = row.shown, new, self._show(new)
+        before = row.shown
+        row.held, row.own = new, self._own(new)
         if index >= self._size:
             return []
         pointer = self._pointer(target, visible)

@@ -55,7 +55,7 @@ async def test_a_cut_while_half_a_transaction_has_come_loses_neither_half(
 
         async def cutting() -> Batch:
             if feed._partial is not None:
-                halves.append(len(feed._partial[1]))
+                halves.append(len(feed._partial.events))
                 stream.next = next_  # type: ignore[method-assign]
                 raise NetworkTimeout("cut")
             return await next_()

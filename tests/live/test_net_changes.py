@@ -15,8 +15,8 @@ INSIDE = ChangeEvent("update", "things", "t", changes=Changes({"b.a": []}, (), {
 
 
 def folded(*events: ChangeEvent, settled: bool = False) -> NetChanges:
-    groups = [Group(Time(1, number), (event,)) for number, event in enumerate(events)]
-    return net_changes(groups, lambda *_: None, lambda _: shape_of(Thing), lambda *_: settled)
+    groups = [Group(Time(1, number), [event]) for number, event in enumerate(events)]
+    return net_changes(groups, lambda *_: (None, settled), lambda _: shape_of(Thing))
 
 
 def _only(changes: NetChanges) -> Any:

@@ -96,7 +96,7 @@ async def test_what_changed_in_a_step_before_its_collection_was_dropped_is_not_s
         changed, dropped = (Time(now.seconds, now.increment + more) for more in (1, 2))
         came = ChangeEvent("insert", "things", "1", {"_id": "1", "g": "x"})
         gone = ChangeEvent("reset", "things")
-        step = Step(dropped, (Group(changed, (came,)), Group(dropped, (gone,))))
+        step = Step(dropped, (Group(changed, [came]), Group(dropped, [gone])))
         running.registry.apply(step)
         assert live.value() == []
         assert live.through is not None
