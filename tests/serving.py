@@ -11,7 +11,7 @@ import httpx2
 import uvicorn
 
 from server.app import Headwater, create_app
-from server.cli.serve import listening_socket
+from server.cli.serving import listening_socket
 from server.llm.standin import Script, StandinServer
 from server.settings import Settings
 

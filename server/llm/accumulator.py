@@ -8,10 +8,9 @@ nothing: its block is still carried verbatim.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jiter
-from anthropic.types import RawMessageStreamEvent
 
 from server.llm.events import (
     Block,
@@ -26,6 +25,9 @@ from server.llm.events import (
     ToolInputDelta,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from anthropic.types import RawMessageStreamEvent  # two seconds of Python's time
 
 __all__ = ["Accumulator"]
 
@@ -65,7 +67,7 @@ class Accumulator:
         """The blocks completed so far, verbatim, by ascending index."""
         return tuple(self._closed[index] for index in sorted(self._closed))
 
-    def feed(self, raw: RawMessageStreamEvent) -> list[Event]:
+    def feed(self, raw: "RawMessageStreamEvent") -> list[Event]:
         """Take the next raw event and return what it means, often nothing, in order."""
         return list(self._read(raw.to_dict(mode="json", warnings=False)))
 

@@ -1,54 +1,37 @@
 """Claude, through the real SDK: one request in, the events of one reply out."""
 
 import asyncio
-import contextlib
+import importlib
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, date, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
-import anthropic
 import httpx2
-from anthropic.types import RawMessageStreamEvent
 
-from server.llm import failures
 from server.llm.accumulator import Accumulator
-from server.llm.errors import ClaudeError, KeyMissing, KeyRefused, StreamCut, TimedOut
+from server.llm.errors import ClaudeError, KeyMissing, KeyRefused, TimedOut
 from server.llm.events import Event, Retrying
+from server.llm.limits import ClaudeLimits
 from server.llm.models import find_model
 from server.llm.request import ChatRequest, parameters
 
-__all__ = ["CLAUDE_BASE_URL", "Claude", "ClaudeLimits"]
+__all__ = ["CLAUDE_BASE_URL", "Claude", "load_sdk"]
 
 CLAUDE_BASE_URL = "https://api.anthropic.com"
 """The real service."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaudeLimits:
-    """How long we wait for Claude, and how often we ask again."""
+async def load_sdk() -> None:
+    """Import the SDK, on which Python works for two seconds, beside what else is to be done.
 
-    connect_timeout_ms: int = 10_000
-    silence_timeout_ms: int = 120_000
-    """Without a single byte. The service sends pings while it thinks, so this much silence means a
-    lost connection."""
-    event_timeout_ms: int = 600_000
-    """Without an event; pings do not count."""
-    retries_max: int = 2
-    """Only for requests that were turned away before the reply began."""
-    retry_delay_ms: int = 500
-    """Before the first retry, unless the service says otherwise; doubled before the next."""
-    retry_after_ms_max: int = 20_000
-    """A service that asks us to wait longer is not waited for: the caller is told."""
-    drain_timeout_ms: int = 500
-    """After the last event, for the end of the response, so that its connection can be reused."""
-
-    def __post_init__(self) -> None:
-        assert self.silence_timeout_ms <= self.event_timeout_ms
-        assert self.retry_delay_ms <= self.retry_after_ms_max
+    Whoever asks Claude need not call this; a server does as it starts, and so nobody waits later.
+    """
+    if "server.llm.sdk" not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, "server.llm.sdk")
 
 
 class Claude:
@@ -125,25 +108,28 @@ class Claude:
         """
         body = parameters(request, find_model(request.model, self._today()))
         key, base_url = self._credentials(api_key)
-        client = anthropic.AsyncAnthropic(
-            api_key=key,
-            base_url=base_url,
-            http_client=self._connection(base_url),
-            max_retries=0,  # ours are bounded in time; the SDK would wait as long as it is told
-        )
-        attempt = 0
-        while isinstance(opened := await self._open(client, body, key, attempt), Retrying):
-            attempt = opened.attempt
-            yield opened
-            await asyncio.sleep(opened.delay_ms / 1000)
-        stream = opened
-        accumulator = Accumulator(stream.response.headers.get("request-id"))
-        async with stream:
-            raw_events = aiter(stream)
+        await load_sdk()
+        from server.llm import sdk
+
+        if base_url not in self._connections:
+            self._connections[base_url] = sdk.connections_to(base_url, self._limits)
+        connections, attempt = self._connections[base_url], 0
+        while isinstance(
+            reply := await sdk.open_reply(body, key, base_url, connections, self._limits),
+            ClaudeError,
+        ):
+            delay_ms = self._retry_delay_ms(reply, attempt)
+            if delay_ms is None:
+                raise reply
+            attempt += 1
+            yield Retrying(attempt, delay_ms, reply.code)
+            await asyncio.sleep(delay_ms / 1000)
+        accumulator = Accumulator(reply.request_id)
+        async with reply:
             while not accumulator.is_complete:
-                for event in accumulator.feed(await self._next(raw_events, key)):
+                for event in accumulator.feed(await reply.next()):
                     yield event
-            await self._drain(raw_events)
+            await reply.drain()
 
     def _credentials(self, callers_key: str | None) -> tuple[str, str]:
         """The key to use and where."""
@@ -156,37 +142,6 @@ class Claude:
             )
         return _checked(self._api_key), self._base_url
 
-    def _connection(self, base_url: str) -> httpx2.AsyncClient:
-        """The connections to this address, which calls with different keys share."""
-        if base_url not in self._connections:
-            limits = self._limits
-            timeout = httpx2.Timeout(
-                limits.silence_timeout_ms / 1000, connect=limits.connect_timeout_ms / 1000
-            )
-            # A proxy from the environment knows no way to this machine's own loopback.
-            self._connections[base_url] = (
-                httpx2.AsyncClient(
-                    timeout=timeout, trust_env=False, limits=anthropic.DEFAULT_CONNECTION_LIMITS
-                )
-                if _host(base_url) in {"127.0.0.1", "::1", "localhost"}
-                else anthropic.DefaultAsyncHttpxClient(timeout=timeout)
-            )
-        return self._connections[base_url]
-
-    async def _open(
-        self, client: anthropic.AsyncAnthropic, body: dict[str, Any], key: str, attempt: int
-    ) -> anthropic.AsyncStream[RawMessageStreamEvent] | Retrying:
-        try:
-            return await client.messages.create(**body, stream=True)
-        except failures.EXPECTED as error:
-            failure = failures.translated(error, key)
-        delay_ms = self._retry_delay_ms(failure, attempt)
-        if delay_ms is None:
-            # Out here, and not in the `except`: the SDK's error holds the request, and the
-            # request holds the key.
-            raise failure
-        return Retrying(attempt + 1, delay_ms, failure.code)
-
     def _retry_delay_ms(self, failure: ClaudeError, attempt: int) -> float | None:
         """How long to wait before asking again; None to give up."""
         limits = self._limits
@@ -195,29 +150,6 @@ class Claude:
         jitter = random.uniform(0.75, 1)  # noqa: S311 — spreads retries, guards nothing
         delay_ms = failure.asked_wait_ms or limits.retry_delay_ms * 2**attempt * jitter
         return delay_ms if delay_ms <= limits.retry_after_ms_max else None
-
-    async def _next(
-        self, raw_events: AsyncIterator[RawMessageStreamEvent], key: str
-    ) -> RawMessageStreamEvent:
-        try:
-            async with asyncio.timeout(self._limits.event_timeout_ms / 1000):
-                return await anext(raw_events)
-        except StopAsyncIteration:
-            raise StreamCut(
-                "Claude's reply ended before its end. What has arrived is kept; ask again to go on."
-            ) from None
-        except TimeoutError:
-            raise TimedOut(
-                "Claude's service went on without a word for too long. What has arrived is kept; "
-                "ask again to go on."
-            ) from None
-        except failures.EXPECTED as error:
-            raise failures.translated(error, key) from None
-
-    async def _drain(self, raw_events: AsyncIterator[RawMessageStreamEvent]) -> None:
-        with contextlib.suppress(StopAsyncIteration, TimeoutError, *failures.EXPECTED):
-            async with asyncio.timeout(self._limits.drain_timeout_ms / 1000):
-                await anext(raw_events)
 
 
 def _checked(key: str) -> str:

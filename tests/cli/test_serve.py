@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.cli.serve import load_app
+from server.cli.target import load_app
 from server.core.errors import StartupError
 from server.store.embedded import EmbeddedMongo, join_or_start
 from tests.headwater_command import Command, Server, headwater, serving_process, watched
