@@ -13,6 +13,7 @@ import uvicorn
 from server.app import Headwater, create_app
 from server.cli.serving import listening_socket
 from server.llm.standin import Script, StandinServer
+from server.llm.standin.guest import GuestServer
 from server.settings import Settings
 
 KEY = "sk-ant-test-key-0123456789"
@@ -58,19 +59,16 @@ async def http_server(asgi: Any, port: int = 0) -> AsyncIterator[str]:
     config = uvicorn.Config(
         asgi, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
     )
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listener])
-    ticking = asyncio.create_task(server.main_loop())
+    server = GuestServer(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.ready.wait()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         if isinstance(asgi, Headwater):
             await asgi.stop_serving()
-        server.should_exit = True
-        await ticking
-        await server.shutdown(sockets=[listener])
+        server.stop()
+        await serving
         listener.close()
 
 
