@@ -130,7 +130,7 @@ async def serving_process(
     async with headwater("serve", *arguments, **environment) as command:
         url = (await command.line(r"Headwater +(http://\S+)"))[1]
         await command.line("Ctrl-C")
-        async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx2.AsyncClient(base_url=url, timeout=20, verify=False) as http:
             yield Server(command, url, data_dir, http)
 
 

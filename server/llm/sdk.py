@@ -25,10 +25,13 @@ def connections_to(base_url: str, limits: ClaudeLimits) -> httpx2.AsyncClient:
     timeout = httpx2.Timeout(
         limits.silence_timeout_ms / 1000, connect=limits.connect_timeout_ms / 1000
     )
-    # A proxy from the environment knows no way to this machine's own loopback.
-    if urlsplit(base_url).hostname in {"127.0.0.1", "::1", "localhost"}:
+    address = urlsplit(base_url)
+    if address.hostname in {"127.0.0.1", "::1", "localhost"}:
         return httpx2.AsyncClient(
-            timeout=timeout, trust_env=False, limits=anthropic.DEFAULT_CONNECTION_LIMITS
+            timeout=timeout,
+            limits=anthropic.DEFAULT_CONNECTION_LIMITS,
+            trust_env=False,  # a proxy knows no way to this machine's own loopback
+            verify=address.scheme == "https",  # or the authorities are read for 50 ms, for nothing
         )
     return anthropic.DefaultAsyncHttpxClient(timeout=timeout)
 
