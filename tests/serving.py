@@ -102,7 +102,7 @@ async def serving(
             app.lifespan(),
             http_server(app, port) as url,
             # Over plain HTTP nobody is verified; to be able to takes 50 ms.
-            httpx2.AsyncClient(base_url=url, timeout=20, verify=False) as http,
+            httpx2.AsyncClient(base_url=url, timeout=60, verify=False) as http,
         ):
             yield Running(url, app, standin, http)
     finally:
