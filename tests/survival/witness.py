@@ -60,7 +60,7 @@ async def witnessing(http: httpx2.AsyncClient, message: str) -> AsyncIterator[Wi
     """Watch a reply while the block runs."""
     witness = Witness(http, message)
     async with witness.follower.following():
-        await witness.follower.until(lambda f: f.values.get("m") and "t" in f.values, 30)
+        await witness.follower.until(lambda f: f.values.get("m") and "t" in f.values)
         yield witness
 
 
