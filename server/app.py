@@ -1,5 +1,6 @@
 """Builds a server of its parts, and owns what runs in it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from server.core.tasks import supervised
 from server.feed.feed import Feed
 from server.live.registry import Registry
 from server.live.ticker import Ticker
-from server.llm import Claude, ClaudeLimits
+from server.llm import Claude, ClaudeLimits, load_sdk
 from server.llm.standin import StandinServer
 from server.runtime import Actions, Catalog, Runtime
 from server.runtime.every import keep_running
@@ -111,7 +112,7 @@ class Headwater:
             StartupError: It cannot start; the message is one sentence with the cure.
         """
         async with AsyncExitStack() as stack:
-            self.mongodb_uri = await self._database_uri(stack)
+            self.mongodb_uri, _ = await asyncio.gather(self._database_uri(stack), load_sdk())
             claude = await self._claude(stack)
             self._services = await self._build(stack, claude)
             self._web.state.services = self._services

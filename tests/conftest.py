@@ -1,9 +1,11 @@
 """What every test may ask for."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -31,10 +33,21 @@ async def mongo_uri(fast_dir: Path) -> AsyncIterator[str]:
     await embedded.stop()
 
 
+@pytest.fixture(scope="session")
+async def mongo(mongo_uri: str) -> AsyncIterator[AsyncMongoClient[Any]]:
+    """A client of it, with which to tidy up."""
+    async with AsyncMongoClient[Any](mongo_uri, w="majority", journal=True) as client:
+        yield client
+
+
 @pytest.fixture
-async def database_uri(mongo_uri: str) -> AsyncIterator[str]:
+async def database_uri(mongo_uri: str, mongo: AsyncMongoClient[Any]) -> AsyncIterator[str]:
     """The URI of an empty database of the test's own; it is dropped afterwards."""
     name = f"test_{uuid4().hex[:12]}"
     yield mongo_uri.replace("/headwater?", f"/{name}?")
-    async with AsyncMongoClient(mongo_uri) as client:
-        await client.drop_database(name)
+    dropping = asyncio.create_task(mongo.drop_database(name))
+    # It waits for the journal's next turn, ten times a second; whoever writes makes it come.
+    while not dropping.done():
+        await mongo.test_journal.turns.update_one({"_id": 1}, {"$inc": {"n": 1}}, upsert=True)
+        await asyncio.wait([dropping], timeout=0.005)
+    await dropping

@@ -130,7 +130,7 @@ async def serving_process(
     async with headwater("serve", *arguments, **environment) as command:
         url = (await command.line(r"Headwater +(http://\S+)"))[1]
         await command.line("Ctrl-C")
-        async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx2.AsyncClient(base_url=url, timeout=60, verify=False) as http:
             yield Server(command, url, data_dir, http)
 
 
@@ -140,7 +140,7 @@ async def watched(pid: int) -> AsyncIterator[Callable[[], Any]]:
     pidfd = os.pidfd_open(pid)
 
     async def ended() -> None:
-        ready, _, _ = await asyncio.to_thread(select.select, [pidfd], [], [], 30)
+        ready, _, _ = await asyncio.to_thread(select.select, [pidfd], [], [], 60)
         assert ready, f"process {pid} is still there"
 
     try:

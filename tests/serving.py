@@ -11,8 +11,9 @@ import httpx2
 import uvicorn
 
 from server.app import Headwater, create_app
-from server.cli.serve import listening_socket
+from server.cli.serving import listening_socket
 from server.llm.standin import Script, StandinServer
+from server.llm.standin.guest import GuestServer
 from server.settings import Settings
 
 KEY = "sk-ant-test-key-0123456789"
@@ -58,19 +59,16 @@ async def http_server(asgi: Any, port: int = 0) -> AsyncIterator[str]:
     config = uvicorn.Config(
         asgi, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
     )
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listener])
-    ticking = asyncio.create_task(server.main_loop())
+    server = GuestServer(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.ready.wait()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         if isinstance(asgi, Headwater):
             await asgi.stop_serving()
-        server.should_exit = True
-        await ticking
-        await server.shutdown(sockets=[listener])
+        server.stop()
+        await serving
         listener.close()
 
 
@@ -103,7 +101,8 @@ async def serving(
         async with (
             app.lifespan(),
             http_server(app, port) as url,
-            httpx2.AsyncClient(base_url=url, timeout=20) as http,
+            # Over plain HTTP nobody is verified; to be able to takes 50 ms.
+            httpx2.AsyncClient(base_url=url, timeout=60, verify=False) as http,
         ):
             yield Running(url, app, standin, http)
     finally:

@@ -197,7 +197,7 @@ class Follower:
             return not position
         return Position.parse(self.position).time >= Position.parse(position).time
 
-    async def until(self, condition: Callable[["Follower"], bool], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[["Follower"], bool], seconds: float = 60) -> None:
         """Wait until `condition` holds of the follower."""
         async with asyncio.timeout(seconds):
             while not condition(self):

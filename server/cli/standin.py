@@ -6,14 +6,6 @@ from typing import Annotated
 import typer
 
 from server.core.errors import StartupError
-from server.llm.standin import (
-    RecordingError,
-    Script,
-    ScriptError,
-    load_replays,
-    load_script,
-    run_standin,
-)
 
 __all__ = ["standin"]
 
@@ -56,6 +48,15 @@ def standin(
       headwater standin --script demo.json --rate 20
       headwater standin --replay recorded/ --loop --port 0
     """
+    from server.llm.standin import (  # here, because no other command needs it
+        RecordingError,
+        Script,
+        ScriptError,
+        load_replays,
+        load_script,
+        run_standin,
+    )
+
     try:
         turns = load_script(script) if script is not None else Script()
         for path in replay or ():

@@ -11,11 +11,8 @@ from rich.text import Text
 
 from schemas.tasks import Task
 from schemas.transcripts import TranscriptEntry
-from server.cli.database import database_at
 from server.core.errors import StartupError
 from server.settings import Settings
-from server.store.connection import connect_client, database_name
-from server.store.deployment import check_deployment
 
 __all__ = ["transcript"]
 
@@ -56,6 +53,10 @@ async def _entries(task_id: str) -> list[TranscriptEntry]:
     Raises:
         StartupError: There is no such task, or the database cannot be read.
     """
+    from server.cli.database import database_at  # here, because other commands need no driver
+    from server.store.connection import connect_client, database_name
+    from server.store.deployment import check_deployment
+
     async with database_at(Settings()) as (uri, shown):
         client = await connect_client(uri, app_name="headwater transcript")
         async with client:

@@ -1,7 +1,7 @@
 """Claude: one request in, the events of one reply out, and a stand-in for when there is no key."""
 
 from server.llm.accumulator import Accumulator
-from server.llm.claude import CLAUDE_BASE_URL, Claude, ClaudeLimits
+from server.llm.claude import CLAUDE_BASE_URL, Claude, load_sdk
 from server.llm.errors import (
     ClaudeError,
     KeyMissing,
@@ -29,6 +29,7 @@ from server.llm.events import (
     ToolInputDelta,
     Usage,
 )
+from server.llm.limits import ClaudeLimits
 from server.llm.models import DEFAULT_MODEL, KNOWN_MODELS, OUTPUT_TOKENS_DEFAULT, Model, find_model
 from server.llm.request import ChatRequest, ChatTool, ChatTurn
 from server.llm.transcript import (
@@ -83,6 +84,7 @@ __all__ = [
     "continuation",
     "find_model",
     "last_turns",
+    "load_sdk",
     "sendable",
     "tool_result",
     "tool_uses",

@@ -67,11 +67,13 @@ async def keep_running(
     """
     await schedules.prepare(name)
     while True:
+        raise_if_cancelled()
         await asyncio.sleep(one.seconds)
         try:
             if not await schedules.claim(name, one.timeout):
                 continue
             try:
+                raise_if_cancelled()
                 async with asyncio.timeout(one.timeout):
                     await one.body(context(name))
             finally:

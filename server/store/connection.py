@@ -1,7 +1,7 @@
 """A client for a URI, with the options that our promises rest on forced whatever the URI says."""
 
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError
@@ -27,7 +27,8 @@ async def connect_client(
 
     Forced over what the URI says: reads from the primary at read concern majority, writes
     acknowledged by a journaled majority, retries of both, dates with their time zone, and the
-    timeouts. (A driver's own defaults wait 30 s for a primary, and for ever on a frozen server.)
+    timeouts, unless it wants to wait less for a primary. (A driver's own defaults wait 30 s for
+    one, and for ever on a frozen server.)
 
     Args:
         uri: ``mongodb://`` or ``mongodb+srv://``; the latter's hosts are looked up here.
@@ -62,7 +63,7 @@ async def connect_client(
             retryWrites=True,
             connectTimeoutMS=CONNECT_TIMEOUT_MS,
             heartbeatFrequencyMS=HEARTBEAT_MS,
-            serverSelectionTimeoutMS=server_selection_timeout_ms,
+            serverSelectionTimeoutMS=_at_most(server_selection_timeout_ms, uri),
             socketTimeoutMS=socket_timeout_ms,
         )
         await client.aconnect()
@@ -78,6 +79,13 @@ def database_name(uri: str) -> str:
     authority, _, path = uri.partition("://")[2].partition("?")[0].partition("/")
     name = unquote_plus(path).partition(".")[0] if authority else ""
     return name or DATABASE_DEFAULT
+
+
+def _at_most(timeout_ms: int, uri: str) -> int:
+    """`timeout_ms`, or the serverSelectionTimeoutMS of `uri` where that is less."""
+    options = {name.lower(): value for name, value in parse_qsl(uri.partition("?")[2])}
+    wanted = options.get("serverselectiontimeoutms", "")
+    return min(int(wanted), timeout_ms) if wanted.isdecimal() else timeout_ms
 
 
 def _refusal(uri: str, error: Exception) -> str:

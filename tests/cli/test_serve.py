@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.cli.serve import load_app
+from server.cli.target import load_app
 from server.core.errors import StartupError
 from server.store.embedded import EmbeddedMongo, join_or_start
 from tests.headwater_command import Command, Server, headwater, serving_process, watched
@@ -251,7 +251,7 @@ async def test_told_to_stop_it_ends_streams_and_replies_and_leaves_nothing(
         os.killpg(
             server.command.process.pid, number
         )  # like a terminal: to all that are in its group
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(*streams)
         assert await server.command.ended() == 0, server.command.said
         await mongod_ended()
@@ -269,7 +269,7 @@ async def test_told_to_stop_it_ends_streams_and_replies_and_leaves_nothing(
 async def test_told_to_stop_while_it_starts_it_stops_without_a_word(data_dir: Path) -> None:
     settings = {"HEADWATER_PORT": "0", "HEADWATER_DATA_DIR": str(data_dir)}
     async with headwater("serve", **settings) as command:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (data_dir / "mongodb" / "mongod.lock").exists():  # noqa: ASYNC110 - a file sets no event
                 await asyncio.sleep(0.005)
         command.process.terminate()

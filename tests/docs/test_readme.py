@@ -8,7 +8,7 @@ from types import ModuleType
 import httpx2
 import pytest
 
-from server.cli.serve import load_app
+from server.cli.target import load_app
 from server.llm.standin import Reply, Text
 from tests.serving import http_server, serving
 from tests.sse import Follower

@@ -46,7 +46,7 @@ class Recorder:
         self.gaps += 1
         self.news.set()
 
-    async def until(self, condition: Any, seconds: float = 20) -> None:
+    async def until(self, condition: Any, seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self.news.clear()

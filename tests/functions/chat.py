@@ -71,7 +71,7 @@ async def ended(server: Running, message: str) -> dict[str, Any]:
 
 async def at_rest(server: Running) -> None:
     """Wait until no action is at work."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         services = server.app._services
         assert services is not None
         while services.actions._at_work:

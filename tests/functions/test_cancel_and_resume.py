@@ -355,7 +355,9 @@ async def test_a_reply_locked_by_a_process_that_died_holds_up_no_other(
             await session.start_transaction()
             await messages.update_one({"_id": locked}, {"$set": {"x": 1}}, session=session)
             await freeze(database_uri, other, 1_000)
-            await second.until(lambda f: f.values["m"]["status"] == "INTERRUPTED", 4)
+            await second.until(lambda f: f.values["m"]["status"] == "INTERRUPTED")
+            # MongoDB has not given up the lock, for the transaction can still be gone on with.
+            await messages.update_one({"_id": locked}, {"$set": {"x": 2}}, session=session)
 
 
 async def test_a_reply_that_cannot_be_read_does_not_keep_others_from_being_swept(

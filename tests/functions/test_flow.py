@@ -11,7 +11,7 @@ from pymongo import AsyncMongoClient
 from server.functions import message_part, message_writer
 from server.llm.standin import Reply, StandinServer, StatusError, Text, Thinking, ToolUse
 from server.store.connection import database_name
-from tests.functions.chat import begin, ended, new_task, talking, text_of, watching
+from tests.functions.chat import at_rest, begin, ended, new_task, talking, text_of, watching
 from tests.serving import Running
 
 
@@ -51,6 +51,7 @@ async def test_the_counted_bytes_are_near_what_the_oplog_holds(
         )
         reply = await ended(server, await begin(server, await new_task(server), tools=["add"]))
         assert reply["status"] == "COMPLETED", reply
+        await at_rest(server)  # what was written is seen before it is counted
         counted = await counter(server, "reply_written_bytes")
         words = [
             p.get("text", p.get("argsText")) for p in reply["parts"] if p["type"] != "tool-result"
@@ -130,7 +131,7 @@ async def test_a_reply_longer_than_a_message_may_be_ends_and_says_so(
         assert (reply["status"], reply["error"]["code"]) == ("FAILED", "too_large")
         assert text_of(reply) == "".join(words[:101]), "what was heard is kept"
         assert reply["usage"]["final"] is False
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await standin.requests[0].ended.wait()
         assert standin.requests[0].outcome == "client left"
         assert text_of(await ended(server, await begin(server, task, "And?"))) == "Next."

@@ -197,7 +197,7 @@ async def test_a_writer_that_was_fenced_off_writes_no_more(database_uri: str) ->
             )
             await follower.until(lambda f: f.values["m"]["status"] == "CANCELLED")
             go_on.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await standin.requests[-1].ended.wait()
             await asyncio.gather(*server.app._services.actions._at_work)  # type: ignore[union-attr]
         reply = await server.query("messages.get", messageId=begun["messageId"])

@@ -86,7 +86,7 @@ async def test_a_reply_whose_server_stops_while_it_begins_is_interrupted_or_was_
                 headers=headers,
             )
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await reached.wait()
         stopping = asyncio.create_task(server.app.stop_serving())
         hub = server.app._services.hub  # type: ignore[union-attr]

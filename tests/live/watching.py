@@ -103,7 +103,7 @@ class Watch:
         else:
             self.values[name] = fold(self.values[name], change["patch"])
 
-    async def until(self, condition: Callable[["Watch"], Any], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[["Watch"], Any], seconds: float = 60) -> None:
         """Wait until `condition` holds."""
         async with asyncio.timeout(seconds):
             while True:

@@ -159,6 +159,12 @@ async def test_what_the_uri_says_against_our_promises_is_overridden() -> None:
     assert client.codec_options.tz_aware
 
 
+async def test_a_uri_may_ask_to_wait_less_for_a_primary() -> None:
+    client = await connect_client("mongodb://127.0.0.1/?ServerSelectionTimeoutMS=100&w=1")
+    await client.close()
+    assert client.options.server_selection_timeout == 0.1
+
+
 @pytest.mark.parametrize(
     "uri",
     [

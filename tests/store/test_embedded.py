@@ -98,7 +98,7 @@ def port_of(uri: str) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - mongod and the folder set no event
             await asyncio.sleep(0.01)
 

@@ -39,7 +39,7 @@ class Audit:
 
     async def told(self, message: str, status: str) -> list[Change]:
         """The history of a message, when the last status in it is `status`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while statuses(self.changes[message])[-1:] != [status]:
                 self._news.clear()
                 await self._news.wait()

@@ -182,7 +182,7 @@ class Stage:
         async with serving_process(None, APP, **self.environment) as server:
             limits = httpx2.Limits(max_connections=None)
             async with httpx2.AsyncClient(
-                base_url=server.url, timeout=30, limits=limits
+                base_url=server.url, timeout=60, limits=limits
             ) as server.http:
                 yield server
 

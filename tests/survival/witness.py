@@ -42,14 +42,14 @@ class Witness:
     def calls(self) -> list[dict[str, Any]]:
         return self.follower.values["t"]
 
-    async def until(self, condition: Any, seconds: float = 30) -> None:
+    async def until(self, condition: Any, seconds: float = 60) -> None:
         """Wait until `condition` holds of the message and its calls."""
         try:
             await self.follower.until(lambda f: condition(f.values["m"], f.values["t"]), seconds)
         except TimeoutError:
             raise AssertionError(f"it stayed so: {self.follower.values}") from None
 
-    async def ended(self, seconds: float = 30) -> dict[str, Any]:
+    async def ended(self, seconds: float = 60) -> dict[str, Any]:
         """The reply, when it does not run."""
         await self.until(lambda m, _: m["status"] not in RUNNING, seconds)
         return self.message
@@ -60,7 +60,7 @@ async def witnessing(http: httpx2.AsyncClient, message: str) -> AsyncIterator[Wi
     """Watch a reply while the block runs."""
     witness = Witness(http, message)
     async with witness.follower.following():
-        await witness.follower.until(lambda f: f.values.get("m") and "t" in f.values, 30)
+        await witness.follower.until(lambda f: f.values.get("m") and "t" in f.values)
         yield witness
 
 

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import uvicorn
 from starlette.types import Scope
 
 from server.llm.standin.app import DELTAS_PER_SECOND, Standin, create_standin
+from server.llm.standin.guest import GuestServer
 from server.llm.standin.requests import ReceivedRequest
 from server.llm.standin.script import Script
 
@@ -93,7 +94,7 @@ class StandinServer:
         if self._serving is None:
             return
         self._standin.closing.set()
-        self._server.should_exit = True
+        self._server.stop()
         serving, self._serving = self._serving, None
         await serving
 
@@ -104,20 +105,8 @@ class StandinServer:
         await self.stop()
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn server that is a guest in its process: it takes no signals."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.ready.set()
+class _Server(GuestServer):
+    """One that can also break off an answer, as a lost connection does."""
 
     def reset(self, scope: Scope) -> None:
         """Reset the connection of a request, so that its client reads an error and no end."""
