@@ -173,11 +173,17 @@ class Window:
     def _own(self, held: Held) -> tuple[Any] | None:
         """What is shown of a document, where that is not all that a client may see of it."""
         if self.spec.view is not None:
-            return (to_json(self.spec.view(model_of(self.spec, thaw(held.raw)))),)
+            return (to_json(self.spec.view(model_of(self.spec, thaw(self._viewed(held.raw))))),)
         if self.spec.fields is not None:
             shown = held.shown
             return ({name: shown[name] for name in self.spec.fields if name in shown},)
         return None
+
+    def _viewed(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """What a view is given: as little as is asked for, whoever else holds the document."""
+        if self.spec.fields is None:
+            return raw
+        return {name: raw[name] for name in ("_id", *self.spec.fields) if name in raw}
 
     # --- what became of a document -------------------------------------------------------------
 
@@ -299,7 +305,7 @@ class Window:
 
     def _shows(self, roots: Set[str]) -> bool:
         """Whether a change of these fields can be seen."""
-        if self._shown_roots is None or self.spec.view is not None:
+        if self._shown_roots is None:
             return True
         return not self._shown_roots.isdisjoint(roots)
 

@@ -66,7 +66,16 @@ class Accumulator:
 
     def feed(self, raw: dict[str, Any]) -> list[Event]:
         """Take the next event, and give what it means, often nothing, in order."""
+        if raw.get("type") == "content_block_delta":  # nearly all of them
+            return self._extend(raw)
         return list(self._read(raw))
+
+    def _extend(self, raw: dict[str, Any]) -> list[Event]:
+        index, delta = raw.get("index"), raw.get("delta")
+        if not isinstance(index, int) or not isinstance(delta, dict):
+            return []
+        block = self._open.get(index)
+        return [] if block is None else block.extend(index, cast("dict[str, Any]", delta))
 
     def _read(self, raw: dict[str, Any]) -> Iterator[Event]:
         match raw:
@@ -77,9 +86,6 @@ class Accumulator:
                 yield from self._count(message.get("usage"))
             case {"type": "content_block_start", "index": int(index), "content_block": dict()}:
                 yield self._begin(index, raw["content_block"])
-            case {"type": "content_block_delta", "index": int(index), "delta": dict()}:
-                if (block := self._open.get(index)) is not None:
-                    yield from block.extend(index, raw["delta"])
             case {"type": "content_block_stop", "index": int(index)}:
                 if (block := self._open.pop(index, None)) is not None:
                     yield from block.rest(index)
@@ -154,40 +160,43 @@ class _OpenBlock:
     half: dict[str, str] = field(default_factory=dict[str, str])
     """By field; the first half of a character whose second half is still to come."""
 
-    def extend(self, index: int, delta: dict[str, Any]) -> Iterator[Event]:
+    def extend(self, index: int, delta: dict[str, Any]) -> list[Event]:
         match delta:
             case {"type": "text_delta", "text": str(text)}:
-                yield from self._grow(index, "text", text)
+                return self._grow(index, "text", text)
             case {"type": "thinking_delta", "thinking": str(text)}:
-                yield from self._grow(index, "thinking", text)
+                return self._grow(index, "thinking", text)
             case {"type": "signature_delta", "signature": str(signature)}:
                 self.written["signature"] = signature
             case {"type": "input_json_delta", "partial_json": str(piece)} if piece:
                 self.pieces.setdefault("input", []).append(piece)
                 if self.kind == "tool-call":
-                    yield ToolInputDelta(index, piece)
+                    return [ToolInputDelta(index, piece)]
             case {"type": "citations_delta", "citation": citation}:
                 self.citations.append(citation)
             case _:
                 pass
+        return []
 
     def rest(self, index: int) -> Iterator[Event]:
         """What was held back for a second half that never came."""
         for name in list(self.half):
             yield from self._grow(index, name, "", is_last=True)
 
-    def _grow(self, index: int, name: str, text: str, *, is_last: bool = False) -> Iterator[Event]:
-        text = self.half.pop(name, "") + text
+    def _grow(self, index: int, name: str, text: str, *, is_last: bool = False) -> list[Event]:
+        if self.half:
+            text = self.half.pop(name, "") + text
         if not is_last and _HIGH_MIN <= text[-1:] <= _HIGH_MAX:
             text, self.half[name] = text[:-1], text[-1]
         if not text:
-            return
+            return []
         text = _encodable(text)
         self.pieces.setdefault(name, []).append(text)
         if self.kind == "text" and name == "text":
-            yield TextDelta(index, text)
-        elif self.kind == "reasoning" and name == "thinking":
-            yield ReasoningDelta(index, text)
+            return [TextDelta(index, text)]
+        if self.kind == "reasoning" and name == "thinking":
+            return [ReasoningDelta(index, text)]
+        return []
 
     def end(self, index: int) -> PartEnded:
         is_whole = True
@@ -223,6 +232,8 @@ def _as_far_as_it_came(text: str) -> dict[str, Any]:
 
 def _encodable(text: str) -> str:
     """`text` with halves of one character joined, and lone ones replaced."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -91,10 +91,10 @@ class Claude:
     async def close(self) -> None:
         """Close every connection; replies still under way end in `StreamCut`."""
         connections, self._connections = self._connections, {}
+        for reply in list(self._replies):  # aiohttp wakes nobody who waits at its connections
+            await reply.close()
         for connection in connections.values():
             await connection.aclose()
-        for reply in self._replies:
-            reply.cut()
 
     async def stream(
         self, request: ChatRequest, api_key: str | None = None

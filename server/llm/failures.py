@@ -23,6 +23,7 @@ from server.llm.errors import (
     TimedOut,
     Unreachable,
 )
+from server.llm.event_stream import EventTooLong
 
 __all__ = ["EXPECTED", "quoted", "translated"]
 
@@ -32,6 +33,7 @@ EXPECTED = (
     httpx2.StreamError,
     json.JSONDecodeError,
     UnicodeDecodeError,
+    EventTooLong,
 )
 """What a call may raise through no fault of this program."""
 

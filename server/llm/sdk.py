@@ -17,6 +17,7 @@ import orjson
 
 from server.llm import failures
 from server.llm.errors import ClaudeError, StreamCut, TimedOut
+from server.llm.event_stream import EventStream
 from server.llm.limits import ClaudeLimits
 
 __all__ = ["RawReply", "connections_to", "open_reply"]
@@ -69,11 +70,9 @@ class RawReply:
     def __init__(self, response: httpx2.Response, key: str, limits: ClaudeLimits) -> None:
         self.request_id = response.headers.get("request-id")
         self._response = response
-        self._events = _events(response)
+        self._events = _events(response, limits.event_timeout_ms)
         self._key = key
         self._limits = limits
-        self._wait: asyncio.Timeout | None = None
-        self._is_cut = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,13 +83,11 @@ class RawReply:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._response.aclose()
+        await self.close()
 
-    def cut(self) -> None:
-        """Its connection has been closed here; aiohttp wakes nobody who waits at one."""
-        self._is_cut = True
-        if self._wait is not None:
-            self._wait.reschedule(0)
+    async def close(self) -> None:
+        """Close its connection; who waits for the next event gets a `StreamCut`."""
+        await self._response.aclose()
 
     async def next(self) -> dict[str, Any]:
         """The next event, as JSON.
@@ -99,13 +96,12 @@ class RawReply:
             ClaudeError: There will be none.
         """
         try:
-            async with asyncio.timeout(self._limits.event_timeout_ms / 1000) as self._wait:
-                return await anext(self._events)
+            return await anext(self._events)
         except StopAsyncIteration:
-            raise _ended_early() from None
+            raise StreamCut(
+                "Claude's reply ended before its end. What has arrived is kept; ask again to go on."
+            ) from None
         except TimeoutError:
-            if self._is_cut:
-                raise _ended_early() from None
             raise TimedOut(
                 "Claude's service went on without a word for too long. What has arrived is kept; "
                 "ask again to go on."
@@ -120,30 +116,32 @@ class RawReply:
                 await anext(self._events)
 
 
-def _ended_early() -> StreamCut:
-    return StreamCut(
-        "Claude's reply ended before its end. What has arrived is kept; ask again to go on."
-    )
-
-
-async def _events(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+async def _events(response: httpx2.Response, timeout_ms: int) -> AsyncIterator[dict[str, Any]]:
     """The events as plain JSON; the SDK would make models of them, at twice the cost of the rest.
 
     Raises:
+        TimeoutError: Bytes came, and for too long none of them was an event.
         anthropic.APIStatusError: The service says that it cannot go on.
     """
-    async for event in anthropic.AsyncStream.raw_events(response):
-        if not event.data or event.event == "ping":
-            continue
-        data = _json(event.data)
-        if event.event == "error":
-            raise anthropic.APIStatusError(event.data, response=response, body=data)
-        if not isinstance(data, dict):
-            raise json.JSONDecodeError("an event is an object", event.data, 0)
-        yield cast("dict[str, Any]", data)
+    stream, clock = EventStream(), asyncio.get_running_loop().time
+    heard_at = clock()
+    async for chunk in response.aiter_bytes():
+        for event in stream.feed(chunk):
+            if event.kind == b"ping":
+                continue
+            data = _json(event.data)
+            if event.kind == b"error":
+                said = event.data.decode(errors="replace")
+                raise anthropic.APIStatusError(said, response=response, body=data)
+            if not isinstance(data, dict):
+                raise json.JSONDecodeError("an event is an object", repr(event.data[:80]), 0)
+            yield cast("dict[str, Any]", data)
+            heard_at = clock()
+        if clock() - heard_at > timeout_ms / 1000:
+            raise TimeoutError
 
 
-def _json(text: str) -> Any:
+def _json(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -197,9 +197,16 @@ def last_turns(entries: Sequence[Entry], bytes_max: int) -> int:
 def sendable(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of a reply, the complete blocks that may be sent back as an assistant's turn.
 
-    Text of nothing but white space is refused by the API, and so is thinking at the end.
+    Text of nothing but white space is refused by the API, and so is thinking at the end. Thinking
+    is bound to all that was said before it, so none goes after a text that was left out.
     """
-    kept = [b for b in blocks if b["type"] != "text" or str(b["text"]).strip()]
+    kept: list[dict[str, Any]] = []
+    is_whole = True
+    for block in blocks:
+        if block["type"] == "text" and not str(block["text"]).strip():
+            is_whole = False
+        elif is_whole or block["type"] not in _THINKING:
+            kept.append(block)
     while kept and kept[-1]["type"] in _THINKING:
         kept.pop()
     return kept

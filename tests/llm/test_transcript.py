@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.functions import transcripts
@@ -111,8 +111,16 @@ ending = st.sampled_from(["end_turn", "max_tokens", "cut", "refusal", "pause_tur
 exchange = st.tuples(st.sampled_from(BASES), text, st.lists(step, min_size=1, max_size=3), ending)
 
 
+BLANK_BEFORE_THINKING = [
+    {"type": "text", "text": " "},
+    {"type": "thinking", "thinking": ""},
+    {"type": "text", "text": "a"},
+]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(exchange, min_size=1, max_size=6))
+@example([(BASES[0], "a", [(BLANK_BEFORE_THINKING, [])], "end_turn")])
 def test_requests_only_extend_and_the_strict_service_takes_each(exchanges: list[Any]) -> None:
     talk = Conversation()
     for wanted, prompt, steps, end in exchanges:
