@@ -54,9 +54,9 @@ async def _entries(task_id: str) -> list[TranscriptEntry]:
     """The entries of a task, in order.
 
     Raises:
-        StartupError: There is no such task, or the database cannot be read.
+        StartupError: There is no such task, or no database, or it cannot be read.
     """
-    async with database_at(Settings()) as (uri, shown):
+    async with database_at(Settings(), reads=True) as (uri, shown):
         client = await connect_client(uri, app_name="headwater transcript")
         async with client:
             await check_deployment(client, database_name(uri))
