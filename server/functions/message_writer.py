@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,8 @@ import pydantic_core
 from schemas.chat_messages import ChatMessage, MessageStatus
 from schemas.chat_messages import Usage as MessageUsage
 from server.functions.message_part import OPLOG_ENTRY_BYTES, MessagePart
-from server.functions.replies import fence, record
+from server.functions.parts_in_place import PartsGone, in_place, record_in_place
+from server.functions.replies import fence
 from server.functions.storable_json import storable_json
 from server.llm import (
     Ended,
@@ -78,6 +79,7 @@ class MessageWriter:
         self._first_part = len(message.parts)
         self._is_resumed = message.attempts > 1 and bool(message.parts)
         self._parts: list[MessagePart] = []
+        self._are_gone = False
         self._part_of: dict[int, MessagePart] = {}
         self._broken: dict[str, tuple[MessagePart, dict[str, Any]]] = {}
         self._first: dict[str, Any] = {"status": "STREAMING"}
@@ -198,6 +200,7 @@ class MessageWriter:
 
         Raises:
             Fenced: The message is no longer ours.
+            PartsGone: Somebody has removed parts of it.
             HeadwaterError: The database could not be reached for too long.
         """
         task = asyncio.create_task(self._write_on(), name=f"write {self._id}")
@@ -268,25 +271,36 @@ class MessageWriter:
                 fields[f"{at}.{part.name}"] = [part.whole_text()]
             elif text:
                 pushed[f"{at}.{part.name}"] = text
+        query = {**self._fence, **self._in_place()}
         if fields:
             update = {"$set": fields, **({"$push": pushed} if pushed else {})}
             if "retrying" not in fields:
                 update["$unset"] = {"retrying": ""}
             if "model" in fields:  # the reply has just begun
                 update |= self._ids()
-            matched = await self._ctx.update_one(ChatMessage, self._fence, update)
+            matched = await self._ctx.update_one(ChatMessage, query, update)
         elif pushed:
             update = {"$push": pushed}
-            matched = await self._ctx.append_together(ChatMessage, self._fence, pushed)
+            matched = await self._ctx.append_together(ChatMessage, query, pushed)
         else:
             return
         if not matched:
-            raise Fenced
+            raise await self._refusal()
         written_bytes = self._ctx.stored_bytes(update) + OPLOG_ENTRY_BYTES
         self._ctx.tally("reply_written_bytes", written_bytes)
         self._first = {k: v for k, v in self._first.items() if k not in fields}
         for part, count, closed, whole in written:
             part.written(count, closed, whole=whole)
+
+    def _in_place(self) -> dict[str, Any]:
+        return in_place(self._first_part + sum(part.exists for part in self._parts))
+
+    async def _refusal(self) -> Exception:
+        """Why a write matched nothing."""
+        if not await self._ctx.count(ChatMessage, self._fence):
+            return Fenced()
+        self._are_gone = True
+        return PartsGone()
 
     # --- steps and endings ---------------------------------------------------------------------
 
@@ -310,6 +324,7 @@ class MessageWriter:
 
         Raises:
             Fenced: The message is no longer ours.
+            PartsGone: Somebody has removed parts of it.
         """
         content = [dict(block) for block in ended.content]
         for part, args in self._broken.values():
@@ -354,11 +369,12 @@ class MessageWriter:
         if self._is_open and began:
             self._is_cut = True
             self._count(self._counted)
-        try:
-            unset = ("step",) if self._is_open and not began else ()  # of which there is nothing
-            await self._record([], status=status, unset=unset, **more)
-        except Fenced:
-            return
+        unset = ("step",) if self._is_open and not began else ()  # of which there is nothing
+        with suppress(Fenced):
+            try:
+                await self._record([], status=status, unset=unset, **more)
+            except PartsGone:  # found only now; the ending alone is written then
+                await self._record([], status=status, unset=unset, **more)
 
     async def tell_usage(self) -> None:
         """Write what was counted of a reply that somebody cancelled; nothing else may be."""
@@ -405,6 +421,8 @@ class MessageWriter:
         recorded: list[Entry] = []
 
         async def attempt(_: bool) -> None:
+            if self._are_gone and status not in ("FAILED", "INTERRUPTED"):
+                raise PartsGone
             first = {k: v for k, v in self._first.items() if k != "step" or "step" not in unset}
             fields = {**first, **self._usage()}
             given = {"status": status, "finishReason": finish_reason, "error": error}
@@ -416,13 +434,16 @@ class MessageWriter:
                 "$unset": dict.fromkeys(gone - fields.keys(), ""),
                 **self._ids(),
             }
+            what: dict[str, Any] = {
+                "update": update, "entries": list(entries), "uses": list(uses), "end": end,
+                "hand_over": hand_over, "details": {"step": self._step, **(details or {})},
+            }  # fmt: skip
             found = await self._ctx.run_mutation(
-                record, message_id=self._id, attempt=self.attempt, update=update,
-                entries=list(entries), uses=list(uses), end=end, hand_over=hand_over,
-                details={"step": self._step, **(details or {})},
+                record_in_place, message_id=self._id, attempt=self.attempt, what=what,
+                parts={} if parts is not None or self._are_gone else self._in_place(),
             )  # fmt: skip
             if found is None:
-                raise Fenced
+                raise await self._refusal()
             recorded.extend(found)
             told = sum(len(entry.content.encode()) + OPLOG_RECORD_BYTES for entry in entries)
             written_bytes = self._ctx.stored_bytes(update) + OPLOG_ENTRY_BYTES + told
@@ -436,9 +457,12 @@ class MessageWriter:
         return recorded
 
     def _rest(self, is_end: bool) -> dict[str, Any]:
-        """What of the parts is not stored yet; at the end, every text as one chunk."""
+        """What of the parts is not stored yet; at the end, every text as one chunk.
+
+        Nothing once some are gone: their places are not what they were.
+        """
         fields: dict[str, Any] = {}
-        for place, part in enumerate(self._parts):
+        for place, part in enumerate([] if self._are_gone else self._parts):
             at = f"parts.{self._first_part + place}"
             if not part.exists:
                 fields[at] = part.whole()

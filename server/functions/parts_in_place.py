@@ -1,0 +1,33 @@
+"""A message whose parts are where its writer left them: else a write by place would leave holes.
+
+MongoDB fills up with nulls what is missing before a place that is written to, and that is what
+happens where somebody else's program removes parts of a message in mid-reply.
+"""
+
+from typing import Any
+
+from schemas.chat_messages import ChatMessage
+from server.functions.replies import record
+from server.llm import Entry
+from server.runtime import MutationCtx, mutation
+
+__all__ = ["PartsGone", "in_place", "record_in_place"]
+
+
+class PartsGone(Exception):
+    """Somebody else has removed parts of the message."""
+
+
+def in_place(count: int) -> dict[str, Any]:
+    """What a filter adds to say that the first `count` parts are there."""
+    return {f"parts.{count - 1}": {"$exists": True}} if count else {}
+
+
+@mutation(internal=True)
+async def record_in_place(
+    ctx: MutationCtx, message_id: str, attempt: int, parts: dict[str, Any], what: dict[str, Any]
+) -> list[Entry] | None:
+    """Record `what` (see `record`); None where its fence or its `parts` stand in the way."""
+    if parts and not await ctx.count(ChatMessage, {"_id": message_id, **parts}):
+        return None
+    return await record(ctx, message_id=message_id, attempt=attempt, **what)
