@@ -8,7 +8,7 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.functions import message_part, message_writer
+from server.functions import message_part, message_parts, message_writer
 from server.llm.standin import Reply, StandinServer, StatusError, Text, Thinking, ToolUse
 from server.store.connection import database_name
 from tests.functions.chat import begin, ended, new_task, talking, text_of, watching
@@ -120,7 +120,7 @@ def test_the_work_of_a_delta_does_not_grow_with_the_text() -> None:
 async def test_a_reply_longer_than_a_message_may_be_ends_and_says_so(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_writer, "MESSAGE_CHARS_MAX", 1_000)
+    monkeypatch.setattr(message_parts, "MESSAGE_CHARS_MAX", 1_000)
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
         words = [f"{n:>9} " for n in range(500)]

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.agent_tools import AgentTool
 from server.core.errors import Unavailable
-from server.functions import agent_loop, message_writer
+from server.functions import agent_loop, message_parts
 from server.llm.standin import Reply, Stalled, StandinServer, Text, Thinking, ToolUse
 from server.runtime import ActionCtx
 from tests.functions import workshop
@@ -176,7 +176,7 @@ async def test_a_result_that_cannot_be_stored_as_it_is_is_stored_otherwise(
 async def test_results_that_a_message_cannot_hold_are_shown_by_their_calls_alone(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_writer, "MESSAGE_CHARS_MAX", 1_500)
+    monkeypatch.setattr(message_parts, "MESSAGE_CHARS_MAX", 1_500)
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
         uses = [ToolUse("look_up", {"placeName": name * 400}) for name in "ab"]
