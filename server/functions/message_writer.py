@@ -18,7 +18,7 @@ from schemas.chat_messages import ChatMessage, MessageStatus
 from server.functions.message_part import OPLOG_ENTRY_BYTES
 from server.functions.message_parts import MessageParts
 from server.functions.parts_in_place import PartsGone, in_place, record_in_place
-from server.functions.replies import fence
+from server.functions.replies import fence, renew
 from server.functions.usage_sum import UsageSum
 from server.llm import (
     Ended,
@@ -225,8 +225,8 @@ class MessageWriter:
         return in_place(self._parts.stored_count)
 
     async def _refusal(self) -> Exception:
-        """Why a write matched nothing."""
-        if not await self._ctx.count(ChatMessage, self._fence):
+        """Why a write matched nothing. A write tells, where a read might see what was before."""
+        if not await renew(self._ctx, self._fence):
             return Fenced()
         self._are_gone = True
         return PartsGone()
