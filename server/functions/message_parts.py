@@ -57,10 +57,20 @@ class MessageParts:
         """Whether the message holds more than it may."""
         return self._chars > MESSAGE_CHARS_MAX
 
+    def in_place(self) -> dict[str, Any]:
+        """What a filter adds to say that the stored parts are where they were left."""
+        last = self._last_stored
+        return {} if last is None else {f"parts.{last}": {"$exists": True}}
+
+    def missing(self) -> dict[str, Any]:
+        """The contrary; no message where none was stored."""
+        last = self._last_stored
+        return {"_id": None} if last is None else {f"parts.{last}": {"$exists": False}}
+
     @property
-    def stored_count(self) -> int:
-        """How many parts the stored message has, as far as is known here."""
-        return self._first_part + sum(part.exists for part in self._parts)
+    def _last_stored(self) -> int | None:
+        count = self._first_part + sum(part.exists for part in self._parts)
+        return count - 1 if count else None
 
     # --- hearing -------------------------------------------------------------------------------
 

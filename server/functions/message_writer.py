@@ -17,7 +17,7 @@ from typing import Any
 from schemas.chat_messages import ChatMessage, MessageStatus
 from server.functions.message_part import OPLOG_ENTRY_BYTES
 from server.functions.message_parts import MessageParts
-from server.functions.parts_in_place import PartsGone, in_place, record_in_place
+from server.functions.parts_in_place import PartsGone, record_in_place
 from server.functions.replies import fence, renew
 from server.functions.usage_sum import UsageSum
 from server.llm import (
@@ -201,7 +201,7 @@ class MessageWriter:
         """Write what has gathered."""
         gathered = self._parts.gathered(again=again)
         fields, pushed = {**self._first, **gathered.fields}, gathered.pushed
-        query = {**self._fence, **self._in_place()}
+        query = {**self._fence, **self._parts.in_place()}
         if fields:
             update = {"$set": fields, **({"$push": pushed} if pushed else {})}
             if "retrying" not in fields:
@@ -221,12 +221,13 @@ class MessageWriter:
         self._first = {k: v for k, v in self._first.items() if k not in fields}
         self._parts.stored(gathered)
 
-    def _in_place(self) -> dict[str, Any]:
-        return in_place(self._parts.stored_count)
-
     async def _refusal(self) -> Exception:
-        """Why a write matched nothing. A write tells, where a read might see what was before."""
-        if not await renew(self._ctx, self._fence):
+        """Why a write matched nothing.
+
+        A write asks, for a read might see what was before; and it asks for what is missing, for a
+        lease that had run out may be renewed by now, by a command that began before.
+        """
+        if not await renew(self._ctx, {**self._fence, **self._parts.missing()}):
             return Fenced()
         self._are_gone = True
         return PartsGone()
@@ -351,7 +352,7 @@ class MessageWriter:
             }  # fmt: skip
             found = await self._ctx.run_mutation(
                 record_in_place, message_id=self._id, attempt=self.attempt, what=what,
-                parts={} if parts is not None or self._are_gone else self._in_place(),
+                parts={} if parts is not None or self._are_gone else self._parts.in_place(),
             )  # fmt: skip
             if found is None:
                 raise await self._refusal()

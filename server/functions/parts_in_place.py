@@ -11,16 +11,11 @@ from server.functions.replies import record
 from server.llm import Entry
 from server.runtime import MutationCtx, mutation
 
-__all__ = ["PartsGone", "in_place", "record_in_place"]
+__all__ = ["PartsGone", "record_in_place"]
 
 
 class PartsGone(Exception):
     """Somebody else has removed parts of the message."""
-
-
-def in_place(count: int) -> dict[str, Any]:
-    """What a filter adds to say that the first `count` parts are there."""
-    return {f"parts.{count - 1}": {"$exists": True}} if count else {}
 
 
 @mutation(internal=True)
