@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
 
+from server.functions import replies, streaming
 from server.llm.standin import Reply, Stalled, StandinServer, Text, Thinking, ToolUse
+from server.runtime import ActionCtx
 from server.store.connection import database_name
 from tests.functions.chat import at_rest, begin, ended, new_task, talking, text_of, watching
 from tests.serving import Running
@@ -46,7 +48,7 @@ class Midway:
 @asynccontextmanager
 async def midway(uri: str, standin: StandinServer, reply: Reply) -> AsyncIterator[Midway]:
     go_on = asyncio.Event()
-    reply = Reply(reply.parts, failure=Stalled(after=2, until=go_on))
+    reply = replace(reply, failure=Stalled(after=2, until=go_on))
     async with (
         standin,
         talking(uri, standin) as server,
@@ -98,3 +100,26 @@ async def test_what_somebody_changes_inside_of_a_part_ends_nothing(database_uri:
         it.go_on.set()
         reply = await ended(it.server, it.message)
         assert (reply["status"], text_of(reply)) == ("COMPLETED", "before after and on")
+
+
+async def test_a_lease_that_ran_out_and_was_renewed_too_late_is_no_edit(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(streaming.sweep, "seconds", 0.1)
+    append = ActionCtx.append_together
+    refused: list[bool] = []
+
+    async def late(self: ActionCtx, *args: Any) -> bool:
+        if not refused:
+            refused.append(True)
+            return False
+        return await append(self, *args)
+
+    slowly = replace(NEXT["more text"], delta_interval_ms=80)
+    async with midway(database_uri, StandinServer(), slowly) as it:
+        monkeypatch.setattr(ActionCtx, "append_together", late)
+        it.go_on.set()
+        reply = await ended(it.server, it.message)
+        assert refused
+        assert (reply["status"], reply.get("error")) == ("INTERRUPTED", None)
