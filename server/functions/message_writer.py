@@ -335,17 +335,13 @@ class MessageWriter:
         async def attempt(_: bool) -> None:
             if self._are_gone and status not in ("FAILED", "INTERRUPTED"):
                 raise PartsGone
-            first = {k: v for k, v in self._first.items() if k != "step" or "step" not in unset}
+            gone = {"retrying", *unset, *(("lease",) if status is not None else ())}
+            first = {name: value for name, value in self._first.items() if name not in gone}
             fields = {**first, "usage": self._usage.total()}
             given = {"status": status, "finishReason": finish_reason, "error": error}
             fields |= {name: value for name, value in given.items() if value is not None}
             fields |= {"parts": parts} if parts is not None else self._rest(status)
-            gone = {"retrying", *unset, *(("lease",) if status is not None else ())}
-            update = {
-                "$set": fields,
-                "$unset": dict.fromkeys(gone - fields.keys(), ""),
-                **self._ids(),
-            }
+            update = {"$set": fields, "$unset": dict.fromkeys(gone, ""), **self._ids()}
             what: dict[str, Any] = {
                 "update": update, "entries": list(entries), "uses": list(uses), "end": end,
                 "hand_over": hand_over, "details": {"step": self._step, **(details or {})},

@@ -185,3 +185,18 @@ async def test_what_is_not_asked_again_fails_at_once(
         assert (reply["status"], reply["error"]["code"]) == ("FAILED", code)
         assert "retrying" not in reply
         assert len(standin.requests) == asked
+
+
+async def test_a_retry_that_was_never_shown_is_not_left_in_the_ending(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_writer, "FLUSH_INTERVAL_SECONDS_MIN", 2.0)
+    monkeypatch.setattr(message_writer, "FLUSH_INTERVAL_SECONDS_MAX", 2.0)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        for last in (Reply(failure=StatusError(529, "overloaded_error")), Reply([Text(["Well."])])):
+            again = StatusError(529, "overloaded_error", retry_after_s=0)
+            standin.script.add(Reply(failure=again), Reply(failure=again), last)
+            reply = await ended(server, await begin(server, await new_task(server)))
+            assert reply["status"] == ("FAILED" if last.failure else "COMPLETED")
+            assert "retrying" not in reply
