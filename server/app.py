@@ -56,11 +56,12 @@ def create_app(
         authenticate: Turns a request into its `Caller`; without it everybody is anonymous.
         claude_limits: How long Claude is waited for, and how often it is asked again.
     """
-    if functions is None:
-        from server.functions import WITH_SAMPLES  # only where the built-in application is wanted
+    from server.functions import ALL, WITH_SAMPLES  # not before the parts that they are made with
 
-        functions = WITH_SAMPLES
-    return Headwater(settings or Settings(), Catalog(functions), authenticate, claude_limits)
+    catalog = Catalog(
+        WITH_SAMPLES if functions is None else functions, built_in=Catalog(ALL).public_names
+    )
+    return Headwater(settings or Settings(), catalog, authenticate, claude_limits)
 
 
 class Headwater:

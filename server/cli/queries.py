@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Annotated
 
@@ -25,6 +25,7 @@ __all__ = ["queries"]
 
 TIMEOUT_SECONDS = 10.0
 WATCH_SECONDS = 2.0
+_COLUMNS = ("strategy", "watched", "result", "log", "changes", "runs", "reads", "lag")
 _STYLES = {
     "maintained": "green",
     "asked": "yellow",
@@ -109,23 +110,36 @@ def _ask(http: httpx2.Client, address: str) -> LiveQueries:
 
 
 def _shown(answer: LiveQueries) -> RenderableType:
-    table = Table(box=None, pad_edge=False, expand=True, header_style="bold dim")
-    table.add_column("live query", ratio=1)
-    table.add_column("strategy")
-    for name in ("watched", "result", "log", "changes", "runs", "reads", "lag"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in answer.queries:
-        table.add_row(*_cells(row))
+    """For each query three lines or more: what it is, its numbers, and why it is kept as it is."""
     parts: list[RenderableType] = [_summary(answer), Text()]
-    parts.append(table if answer.queries else Text("Nobody watches anything.", style="dim"))
+    if not answer.queries:
+        parts.append(Text("Nobody watches anything.", style="dim"))
+    rows = [_cells(row) for row in answer.queries]
+    heads = [Text(name, style="bold dim") for name in _COLUMNS] if rows else []
+    widths = [max(map(_width, cells)) for cells in zip(heads, *rows, strict=True)]
+    parts += [_line(heads, widths)] if rows else []
+    for row, cells in zip(answer.queries, rows, strict=True):
+        parts += [Text(), _name(row), _line(cells, widths), Padding(_reason(row), (0, 0, 0, 2))]
     if answer.left_out:
-        parts.append(Text(f"… and {answer.left_out:,} that cost less (--limit)", style="dim"))
+        parts.append(Text(f"\n… and {answer.left_out:,} that cost less (--limit)", style="dim"))
     return Group(*parts)
 
 
-def _cells(row: LiveQueryRow) -> list[RenderableType]:
+def _line(cells: Sequence[Text], widths: Sequence[int]) -> RenderableType:
+    """Cells below those of other lines; all but the first lean to the right."""
+    line = Table.grid(padding=(0, 2, 0, 0))
+    for place, width in enumerate(widths):
+        line.add_column(width=width, justify="right" if place else "left")
+    line.add_row(*cells)
+    return line
+
+
+def _width(cell: Text) -> int:
+    return max(line.cell_len for line in cell.split("\n"))
+
+
+def _cells(row: LiveQueryRow) -> list[Text]:
     return [
-        _name(row),
         Text(row.strategy, style=_STYLES[row.strategy]),
         Text("lingers", style="dim") if row.lingering else Text(f"{row.subscribers:,}"),
         Text(f"{row.result_count:,}\n{_size(row.result_bytes)}"),
@@ -137,17 +151,21 @@ def _cells(row: LiveQueryRow) -> list[RenderableType]:
     ]
 
 
-def _name(row: LiveQueryRow) -> RenderableType:
-    """What the query is; below it, indented, why it is kept current as it is."""
+def _name(row: LiveQueryRow) -> Text:
     name = Text(_printable(row.function), style="bold")
     if row.arguments != "{}":
         name.append(f" {_printable(row.arguments)}", style="not bold cyan")
     if row.caller is not None:
         name.append(f" for {_printable(row.caller)}", style="not bold dim")
-    below = Text(_printable(row.reason), style="dim")
-    if row.error is not None:
-        below = Text(f"shows the error {_printable(row.error)}; ", style="red").append_text(below)
-    return Group(name, Padding(below, (0, 0, 0, 2)))
+    return name
+
+
+def _reason(row: LiveQueryRow) -> Text:
+    """Why it is kept current as it is."""
+    reason = Text(_printable(row.reason), style="dim")
+    if row.error is None:
+        return reason
+    return Text(f"shows the error {_printable(row.error)}; ", style="red").append_text(reason)
 
 
 def _summary(answer: LiveQueries) -> Text:

@@ -51,13 +51,13 @@ async def _entries(task_id: str) -> list[TranscriptEntry]:
     """The entries of a task, in order.
 
     Raises:
-        StartupError: There is no such task, or the database cannot be read.
+        StartupError: There is no such task, or no database, or it cannot be read.
     """
     from server.cli.database import database_at  # here, because other commands need no driver
     from server.store.connection import connect_client, database_name
     from server.store.deployment import check_deployment
 
-    async with database_at(Settings()) as (uri, shown):
+    async with database_at(Settings(), reads=True) as (uri, shown):
         client = await connect_client(uri, app_name="headwater transcript")
         async with client:
             await check_deployment(client, database_name(uri))

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from schemas.chat_messages import ChatMessage
 from server.functions import replies
-from server.functions.message_writer import Fenced, MessageWriter, TooLong
+from server.functions.message_writer import Fenced, MessageWriter, PartsGone, TooLong
 from server.functions.replies import (
     RUNNING,
     Opened,
@@ -67,6 +67,12 @@ async def write_reply(
     except TimeoutError:
         said = f"The reply took longer than {REPLY_SECONDS_MAX / 60:g} minutes; resume it to go on."
         await writer.fail("timed_out", said)
+    except PartsGone:
+        said = (
+            "Somebody removed parts of this message while it was written; what they left is kept. "
+            "Resume it to go on, or ask anew."
+        )
+        await writer.fail("conflict", said)
     except TooLong:
         await writer.fail("too_large", "The reply has become as long as a message may be.")
     except ClaudeError as error:

@@ -328,6 +328,7 @@ async def record(
     end: str | None = None,
     hand_over: bool = False,
     again: bool = False,
+    in_place: dict[str, Any] | None = None,
 ) -> list[Entry] | None:
     """Write a message and its transcript together; None where the message is no longer ours.
 
@@ -342,12 +343,14 @@ async def record(
         end: With what code the calls that have not ended fail; None leaves them alone.
         hand_over: The server's calls wait for whoever resumes the reply.
         again: A transaction before, whose outcome is not known, may have written it.
+        in_place: The condition that the message's parts are where its writer left them.
     """
     name = f"{message.id}-{attempt}-{details['step']}"
     ids = [f"{name}-{entry.kind}-{place}" for place, entry in enumerate(entries)]
     if again and (known := await transcripts.written(ctx, ids)):
         return known
-    if not await ctx.update_one(ChatMessage, fence(message.id, attempt), update):
+    query = {**fence(message.id, attempt), **(in_place or {})}
+    if not await ctx.update_one(ChatMessage, query, update):
         return None
     await ctx.insert_many(calls_for(message, attempt, uses))
     if end is not None:

@@ -13,8 +13,7 @@ def storable_json(value: Any, depth: int = 0) -> Any:
     """`value` with what BSON cannot hold written otherwise; anything else is the same.
 
     Integers of more than 64 bits become strings, as does what lies deeper than 60 levels (its
-    JSON); a NUL in a name, and half a character, become U+FFFD. An object of `$ref` and `$id`,
-    which the driver would read as MongoDB's own reference, has a full-width dollar in `$ref`.
+    JSON); a NUL in a name, and half a character, become U+FFFD.
     """
     match value:
         case bool() | None | float():
@@ -26,13 +25,10 @@ def storable_json(value: Any, depth: int = 0) -> Any:
         case dict() | list() if depth == _DEPTH_MAX:
             return json.dumps(value)
         case dict():
-            stored = {
+            return {
                 _encodable(name).replace("\0", "\ufffd"): storable_json(one, depth + 1)
                 for name, one in cast("dict[str, Any]", value).items()
             }
-            if isinstance(stored.get("$ref"), str) and "$id" in stored:
-                stored["\uff04ref"] = stored.pop("$ref")
-            return stored
         case list():
             return [storable_json(one, depth + 1) for one in cast("list[Any]", value)]
         case _:

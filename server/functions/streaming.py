@@ -4,23 +4,15 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from schemas.agent_tools import AgentTool
 from schemas.chat_messages import ChatMessage, OfferedTool, ReplySettings
 from server.functions.agent_loop import write_reply
+from server.functions.api_keys import ApiKeys, claude_key
 from server.functions.message_writer import MessageWriter
 from server.functions.replies import (
     EXPIRED,
@@ -32,11 +24,11 @@ from server.functions.replies import (
     interrupt_expired,
 )
 from server.functions.tool_calls import failed
+from server.functions.tool_offers import ToolOffer, offered_tools
 from server.llm import DEFAULT_MODEL, find_model
 from server.runtime import (
     ActionCtx,
     Conflict,
-    InvalidArguments,
     TooMany,
     action,
     every,
@@ -65,45 +57,6 @@ def _not_blank(prompt: str) -> str:
 
 
 Prompt = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(_not_blank)]
-
-
-def _named_keys(value: object) -> object:
-    """Refuse what is no object of keys by its form alone, for a name may be a key by mistake."""
-    if isinstance(value, dict) and all(
-        isinstance(key, str | SecretStr) for key in cast("dict[Any, object]", value).values()
-    ):
-        return cast("object", value)
-    raise PydanticCustomError("api_keys", 'should be an object such as {"anthropic": key}')
-
-
-ApiKeys = Annotated[
-    dict[str, SecretStr],
-    BeforeValidator(_named_keys),
-    Field(description='Keys for this call only, as {"anthropic": key}.'),
-]
-ToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
-
-
-class ToolOffer(BaseModel):
-    """A tool that Claude may call.
-
-    Attributes:
-        name: Its name. Where the server has a tool of this name, that is the one.
-        description: What Claude is told of it.
-        parameters: The JSON Schema of its arguments, an object.
-        idempotent: Whether a call may be offered again when its executor fell silent.
-        approval: Whether somebody must allow each call.
-        timeout_ms: How long its executor may take to answer.
-    """
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
-
-    name: ToolName
-    description: Annotated[str, Field(max_length=20_000)] = ""
-    parameters: dict[str, Any] | None = None
-    idempotent: bool = False
-    approval: bool = False
-    timeout_ms: Annotated[int, Field(ge=100, le=3_000_000)] | None = None
 
 
 Started = tuple[ChatMessage, Opened | None]
@@ -164,12 +117,7 @@ async def stream_chat_with_tools(
     A tool that the server has is run here, and named is enough of it. Any other waits for an
     executor, who follows ``toolCallTracking.pending``.
     """
-    offered = [_offered(ctx, one) for one in tools]
-    if len({one.name for one in offered}) < len(offered):
-        raise InvalidArguments(
-            "Two tools have the same name.",
-            details=[{"argument": "tools", "problem": "two of them have the same name"}],
-        )
+    offered = offered_tools(tools, ctx.tools)
     return await _chat(ctx, task_id, prompt, model, system_prompt, api_keys, offered, auto_resume)
 
 
@@ -192,7 +140,7 @@ async def resume_stream(
     """
     resumed = Resumed(messageId=message_id)
     message, _ = await _started(ctx, _claimed(ctx, message_id), lambda _: resumed)
-    await write_reply(ctx, message, _key(api_keys))
+    await write_reply(ctx, message, claude_key(api_keys))
     return resumed
 
 
@@ -216,12 +164,12 @@ async def _chat(
     prompt: str,
     model: str,
     system_prompt: str | None,
-    api_keys: dict[str, SecretStr] | None,
+    api_keys: ApiKeys | None,
     tools: list[OfferedTool],
     auto_resume: bool,
 ) -> Begun:
     find_model(model, datetime.now(UTC).date())
-    key = _key(api_keys)
+    key = claude_key(api_keys)
     if system_prompt is not None and not system_prompt.strip():
         system_prompt = None  # the API refuses text of nothing but white space
     settings = ReplySettings(
@@ -265,40 +213,6 @@ async def _started(
             await MessageWriter(ctx, task.result()[0]).fail("internal", said)
         raise
     return message, opened
-
-
-def _key(api_keys: dict[str, SecretStr] | None) -> SecretStr | None:
-    return (api_keys or {}).get("anthropic")
-
-
-def _offered(ctx: ActionCtx, offer: ToolOffer) -> OfferedTool:
-    """What Claude is told of a tool, and who runs it.
-
-    Raises:
-        InvalidArguments: Its parameters are not those of a tool.
-    """
-    own = ctx.tools.get(offer.name)
-    if own is not None:
-        return OfferedTool(
-            name=offer.name, description=own.description, parameters=own.parameters,
-            runs_on="server", idempotent=own.idempotent, approval=own.approval or offer.approval,
-        )  # fmt: skip
-    if offer.parameters is None:
-        raise _unfit(offer, "this server has no such tool, so it needs parameters")
-    parameters: dict[str, Any] = {"type": "object", "properties": {}, **offer.parameters}
-    if parameters["type"] != "object":
-        raise _unfit(offer, "its parameters must be a JSON Schema of type object")
-    return OfferedTool(
-        name=offer.name, description=offer.description, parameters=parameters,
-        idempotent=offer.idempotent, approval=offer.approval, timeout_ms=offer.timeout_ms,
-    )  # fmt: skip
-
-
-def _unfit(offer: ToolOffer, problem: str) -> InvalidArguments:
-    return InvalidArguments(
-        f"The tool {offer.name!r} cannot be offered: {problem}.",
-        details=[{"argument": "tools", "problem": f"{offer.name}: {problem}"}],
-    )
 
 
 # --- replies and calls whose holder is gone -----------------------------------------------------

@@ -87,14 +87,16 @@ async def claim(ctx: MutationCtx, id: str, executor: Name) -> AgentTool:  # noqa
 
     Args:
         ctx: Whose transaction.
-        id: The document's id.
+        id: The document's ``_id``, not its ``toolCallId``.
         executor: Your name for yourself; choose one that no other executor has.
 
     Raises:
         NotFound: There is no such call.
         Conflict: It is somebody else's, has ended, or nobody has allowed it yet.
     """
-    call = await _get(ctx, id)
+    call = await ctx.get(AgentTool, id)
+    if call is None:
+        raise await _unknown(ctx, id)
     if call.runs_on == "server":
         raise Conflict("The server runs this call itself.")
     if call.status in ENDED:
@@ -182,11 +184,12 @@ async def delete_by_task(ctx: MutationCtx, task_id: str) -> int:
     return await ctx.delete_many(AgentTool, {"taskId": task_id})
 
 
-async def _get(ctx: MutationCtx, id_: str) -> AgentTool:
-    call = await ctx.get(AgentTool, id_)
+async def _unknown(ctx: MutationCtx, id_: str) -> NotFound:
+    said = f"There is no call whose _id is {id_[:100]!r}"
+    call = await by_tool_call_id(ctx, id_)
     if call is None:
-        raise NotFound(f"There is no call {id_[:100]!r}.")
-    return call
+        return NotFound(f"{said}; take it from toolCallTracking.pending.")
+    return NotFound(f"{said}; that is its toolCallId. Claim it by its _id, {call.id!r}.")
 
 
 async def _awaiting(ctx: MutationCtx, tool_call_id: str, decided: str) -> AgentTool:

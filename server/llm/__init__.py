@@ -32,6 +32,7 @@ from server.llm.events import (
 from server.llm.limits import ClaudeLimits
 from server.llm.models import DEFAULT_MODEL, KNOWN_MODELS, OUTPUT_TOKENS_DEFAULT, Model, find_model
 from server.llm.request import ChatRequest, ChatTool, ChatTurn
+from server.llm.tool_schema import TOOL_NAME, unfit_schema
 from server.llm.transcript import (
     Base,
     Entry,
@@ -48,6 +49,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "KNOWN_MODELS",
     "OUTPUT_TOKENS_DEFAULT",
+    "TOOL_NAME",
     "Accumulator",
     "Base",
     "Block",
@@ -88,4 +90,5 @@ __all__ = [
     "sendable",
     "tool_result",
     "tool_uses",
+    "unfit_schema",
 ]

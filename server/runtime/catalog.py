@@ -27,6 +27,7 @@ class Catalog:
         modules: Modules, or names of modules that are being imported or are; a file that names
             itself writes ``[__name__]`` below its functions. A module that is named twice counts
             once.
+        built_in: The public functions of the built-in application, which this one may leave out.
 
     Attributes:
         tables: The Documents that the modules define or import, one for each collection.
@@ -37,8 +38,9 @@ class Catalog:
         StartupError: Two functions share a name, two tables a collection, or a module has neither.
     """
 
-    def __init__(self, modules: Iterable[ModuleType | str]) -> None:
+    def __init__(self, modules: Iterable[ModuleType | str], built_in: Iterable[str] = ()) -> None:
         self._modules = list(dict.fromkeys(map(_module, modules)))
+        self._built_in = frozenset(built_in)
         self._functions: dict[str, Function[..., Any]] = {}
         self._tables: dict[str, type[Document]] = {}
         self.tools: dict[str, Tool[..., Any]] = {}
@@ -88,6 +90,11 @@ class Catalog:
         """Wire name and function, internal ones included, in order of name."""
         return iter(sorted(self._functions.items()))
 
+    @property
+    def public_names(self) -> list[str]:
+        """The wire names that the network may call."""
+        return [name for name, function in self if not function.internal]
+
     def get(self, name: str) -> Function[..., Any] | None:
         """The function of this wire name, internal ones included; None where there is none."""
         return self._functions.get(name)
@@ -99,6 +106,11 @@ class Catalog:
             UnknownFunction: There is none, it is internal, or it is of another kind.
         """
         function = self._functions.get(name)
+        if function is None and name in self._built_in:
+            raise UnknownFunction(
+                f"This app leaves out {name!r}, which the built-in application has; to have it "
+                "too, write create_app(functions=[*server.functions.ALL, …])."
+            )
         if function is None or function.internal:
             raise UnknownFunction(
                 f"There is no {kind} {name[:200]!r}. Names are module.function in camelCase; "

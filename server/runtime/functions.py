@@ -196,10 +196,6 @@ def _unstorable(value: Any) -> str | None:
             items = cast("Mapping[Any, Any]", value)
             if any("\0" in str(key) for key in items):
                 return "names cannot hold a NUL character"
-            if isinstance(items.get("$ref"), str) and "$id" in items:
-                return (
-                    "an object of $ref and $id is MongoDB's own reference, and not stored as it is"
-                )
             inner = list(items.values())
         case list() | tuple() | set() | frozenset():
             inner = cast("list[Any]", value)

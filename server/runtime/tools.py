@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
+from server.llm import TOOL_NAME, unfit_schema
 from server.runtime.functions import Function
 
 __all__ = ["Tool", "tool"]
@@ -20,6 +21,9 @@ class Tool(Function[P, R]):
         timeout: How long a call may take, in seconds.
         idempotent: Whether a call may be made again when it is not known whether it was.
         approval: Whether somebody must allow each call.
+
+    Raises:
+        TypeError: Claude would not take it, by its name or by its parameters.
     """
 
     def __init__(
@@ -29,6 +33,13 @@ class Tool(Function[P, R]):
         self.timeout = timeout
         self.idempotent = idempotent
         self.approval = approval
+        if not TOOL_NAME.fullmatch(self.__name__):
+            raise TypeError(
+                f"{self.__name__} cannot be a tool of Claude's: name it with letters, digits and _ "
+                "of ASCII alone, 128 at most."
+            )
+        if (problem := unfit_schema(self.parameters)) is not None:
+            raise TypeError(f"{self.__name__} cannot be a tool of Claude's: {problem}.")
 
     @property
     def description(self) -> str:

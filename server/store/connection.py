@@ -8,6 +8,7 @@ from pymongo.errors import ConfigurationError
 
 from server.core.errors import StartupError
 from server.store.redact import shown_hosts
+from server.store.references import PLAIN_REFERENCES
 
 __all__ = ["connect_client", "database_name"]
 
@@ -26,9 +27,9 @@ async def connect_client(
     """A client for `uri`; the caller closes it. No server has been spoken to yet.
 
     Forced over what the URI says: reads from the primary at read concern majority, writes
-    acknowledged by a journaled majority, retries of both, dates with their time zone, and the
-    timeouts, unless it wants to wait less for a primary. (A driver's own defaults wait 30 s for
-    one, and for ever on a frozen server.)
+    acknowledged by a journaled majority, retries of both, dates with their time zone, references as
+    plain documents, and the timeouts, unless it wants to wait less for a primary. (A driver's own
+    defaults wait 30 s for one, and for ever on a frozen server.)
 
     Args:
         uri: ``mongodb://`` or ``mongodb+srv://``; the latter's hosts are looked up here.
@@ -52,6 +53,7 @@ async def connect_client(
             tz_aware=True,
             datetime_conversion="DATETIME_AUTO",  # other programs' dates beyond Python's years
             unicode_decode_error_handler="replace",
+            type_registry=PLAIN_REFERENCES,
             readPreference="primary",
             readPreferenceTags="",  # with tags or a staleness, "primary" is refused
             maxStalenessSeconds=-1,

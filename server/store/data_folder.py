@@ -56,6 +56,11 @@ class DataFolder:
         """Whether this process, by this object, owns the folder."""
         return self._lock is not None
 
+    @property
+    def has_data(self) -> bool:
+        """Whether a MongoDB has ever worked here."""
+        return self.files.is_dir() and any(self.files.iterdir())
+
     def lock(self) -> None:
         """Own the folder until `unlock`, or the end of this process; make it when absent.
 

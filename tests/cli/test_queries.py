@@ -17,7 +17,7 @@ WIDE = {"COLUMNS": "140", "PYTHONUTF8": "1"}
 
 
 async def run(*arguments: str, **environment: str) -> Command:
-    async with headwater("queries", *arguments, **WIDE, **environment) as command:
+    async with headwater("queries", *arguments, **(WIDE | environment)) as command:
         await command.ended()
     return command
 
@@ -37,10 +37,30 @@ async def test_it_shows_each_query_with_its_strategy_and_the_reason(database_uri
     assert command.process.returncode == 0, command.said
     assert command.stdout[0] == "1 live query (1 rerun), 1 watching"
     assert "2 reads of MongoDB (1 subscribed, 1 touched), 1 change;" in command.stdout[1]
-    (line,) = [line for line in command.stdout if "diagnosedApp.howMany" in line]
-    assert '{"town":"x"}' in line
-    assert "rerun" in line
-    assert any("it awaits places" in line for line in command.stdout)
+    place = command.stdout.index('diagnosedApp.howMany {"town":"x"}')
+    strategy, watched, *_ = command.stdout[place + 1].split()
+    assert (strategy, watched) == ("rerun", "1")
+    assert command.stdout[place + 3].startswith("  it awaits places")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+async def test_names_and_reasons_have_lines_of_their_own_however_narrow_it_is(
+    database_uri: str, columns: int
+) -> None:
+    async with serving(database_uri, [diagnosed_app]) as server:
+        watching = follow(server, "overBudget", town="Villeneuve-lès-Avignon")
+        async with watching.following():
+            await watching.until(lambda f: f.values == {"q": []})
+            told = (await server.http.get("/api/live-queries")).json()
+            command = await run("--url", server.url, COLUMNS=str(columns))
+    lines = [line.rstrip() for line in command.stdout]
+    assert all(len(line) <= columns for line in lines), command.said
+    place = lines.index('diagnosedApp.overBudget {"town":"Villeneuve-lès-Avignon"}')
+    assert lines[place + 1].startswith("asked ")
+    assert lines[place + 1].index("1") == lines[place - 2].index("watched") + len("watched") - 1
+    (reason,) = {row["reason"] for row in told["queries"]}
+    assert " ".join(line.strip() for line in lines[place + 3 :]) == reason
+    assert all(line.startswith("  ") for line in lines[place + 3 :])
 
 
 async def test_it_finds_the_server_by_the_same_settings_and_prints_json(database_uri: str) -> None:

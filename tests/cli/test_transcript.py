@@ -1,6 +1,7 @@
 """`headwater transcript`: the record of a task, for people and for programs."""
 
 import json
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -100,3 +101,24 @@ async def test_an_unknown_task_and_no_database_are_told_in_a_sentence(database_u
         (sentence,) = command.stderr
         assert sentence.startswith("headwater: ")
         assert words in sentence
+
+
+async def test_where_no_database_is_none_is_made(tmp_path: Path) -> None:
+    for folder in (tmp_path / "data", tmp_path):  # one that is not there, one that is empty
+        command = await run("x", HEADWATER_DATA_DIR=str(folder))
+        assert command.process.returncode == 2, command.said
+        assert command.stdout == []
+        (sentence,) = command.stderr
+        assert sentence.startswith(
+            f"headwater: There is no database to read, for no server has kept one in {folder}; "
+        )
+        assert not os.listdir(tmp_path)
+
+
+async def test_it_reads_what_a_server_left_that_has_stopped(fast_dir: Path) -> None:
+    data_dir = fast_dir / uuid4().hex
+    async with serving_process(data_dir) as server:
+        task = (await server.call("mutation", "tasks.create", title="T"))["_id"]
+    command = await run(task, HEADWATER_DATA_DIR=str(data_dir))
+    assert command.process.returncode == 0, command.said
+    assert command.stdout == ["Claude has not been asked anything in this task yet."]

@@ -102,6 +102,22 @@ async def test_a_reply_of_some_text_goes_on_by_quoting_it(database_uri: str) -> 
         assert standin.requests[-1].body["messages"][:3] == sent, "byte for byte"
 
 
+async def test_the_standins_own_reply_goes_on_as_it_would_have(database_uri: str) -> None:
+    standin = StandinServer(deltas_per_second=200)
+    async with standin, talking(database_uri, standin) as server:
+        uncut = await ended(server, await begin(server, await new_task(server), "Why rivers?"))
+        message = await begin(server, await new_task(server), "Why rivers?")
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: len(text_of(f.values["m"])) > 300)
+            await server.action("streaming.cancelStream", messageId=message)
+            await follower.until(lambda f: f.values["m"]["status"] == "CANCELLED")
+            cut = text_of(follower.values["m"])
+            await server.action("streaming.resumeStream", messageId=message)
+            await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+            assert cut != text_of(uncut)
+            assert text_of(follower.values["m"]) == text_of(uncut)
+
+
 async def test_a_reply_of_which_nothing_was_shown_is_asked_for_again(database_uri: str) -> None:
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:

@@ -8,7 +8,7 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.functions import message_part, message_writer
+from server.functions import message_part, message_parts, message_writer
 from server.llm.standin import Reply, StandinServer, StatusError, Text, Thinking, ToolUse
 from server.store.connection import database_name
 from tests.functions.chat import at_rest, begin, ended, new_task, talking, text_of, watching
@@ -121,7 +121,7 @@ def test_the_work_of_a_delta_does_not_grow_with_the_text() -> None:
 async def test_a_reply_longer_than_a_message_may_be_ends_and_says_so(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_writer, "MESSAGE_CHARS_MAX", 1_000)
+    monkeypatch.setattr(message_parts, "MESSAGE_CHARS_MAX", 1_000)
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
         words = [f"{n:>9} " for n in range(500)]
@@ -186,3 +186,18 @@ async def test_what_is_not_asked_again_fails_at_once(
         assert (reply["status"], reply["error"]["code"]) == ("FAILED", code)
         assert "retrying" not in reply
         assert len(standin.requests) == asked
+
+
+async def test_a_retry_that_was_never_shown_is_not_left_in_the_ending(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_writer, "FLUSH_INTERVAL_SECONDS_MIN", 2.0)
+    monkeypatch.setattr(message_writer, "FLUSH_INTERVAL_SECONDS_MAX", 2.0)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        for last in (Reply(failure=StatusError(529, "overloaded_error")), Reply([Text(["Well."])])):
+            again = StatusError(529, "overloaded_error", retry_after_s=0)
+            standin.script.add(Reply(failure=again), Reply(failure=again), last)
+            reply = await ended(server, await begin(server, await new_task(server)))
+            assert reply["status"] == ("FAILED" if last.failure else "COMPLETED")
+            assert "retrying" not in reply

@@ -66,7 +66,7 @@ async def everything(uri: str) -> str:
 async def one_life(server: Running, key: str, seen: list[str]) -> None:
     """A reply with tools that is cut, resumed, fails, and is cancelled."""
     script = server.script
-    keys = {"apiKeys": {"anthropic": key, "other": key}}
+    keys = {"apiKeys": {"anthropic": key}}
     task = await new_task(server)
     script.clear()
     script.add(
@@ -102,7 +102,10 @@ async def one_life(server: Running, key: str, seen: list[str]) -> None:
         )
         seen.append(again.text)  # an argument that it does not have
     seen.append(json.dumps([event.data for event in follower.events], ensure_ascii=False))
-    for wrong in ({"anthropic": [key]}, {"anthropic": {"key": key}}, key, [key], {key: 5}):
+    for wrong in (
+        {"anthropic": [key]}, {"anthropic": {"key": key}}, key, [key], {key: 5}, {key: key},
+        {"anthropic": key, "other": key}, {"anthropic": key, key: "x"},
+    ):  # fmt: skip
         body = {"taskId": task, "prompt": "x", "apiKeys": wrong}
         refused = await server.http.post("/api/action/streaming.streamChat", json=body)
         assert refused.status_code == 422

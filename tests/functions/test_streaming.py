@@ -291,6 +291,32 @@ async def test_a_callers_key_goes_to_the_service_and_nowhere_else(
     assert secret not in caplog.text
 
 
+@pytest.mark.parametrize("name", ["openai", "Anthropic", "ANTHROPIC_API_KEY", ""])
+@pytest.mark.parametrize("more", [{}, {"anthropic": "sk-ant-hush-2"}])
+async def test_a_key_of_a_service_that_is_not_known_is_refused_and_not_passed_over(
+    database_uri: str, name: str, more: dict[str, str]
+) -> None:
+    async with serving(database_uri) as server:
+        task = await server.mutation("tasks.create", title="T")
+        body = {"taskId": task["_id"], "prompt": "x", "apiKeys": {name: "sk-hush", **more}}
+        response = await server.http.post("/api/action/streaming.streamChat", json=body)
+        assert response.status_code == 422, response.text
+        error = response.json()["error"]
+        assert error["code"] == "invalid_arguments"
+        (detail,) = error["details"]
+        assert detail["argument"] == "apiKeys"
+        assert 'as {"anthropic": key}' in detail["problem"]
+        assert "hush" not in response.text
+        assert await server.query("messages.byTask", taskId=task["_id"]) == []
+        assert not server.standin.requests
+
+
+@pytest.mark.parametrize("keys", [None, {}])
+async def test_no_key_is_no_mistake(database_uri: str, keys: dict[str, str] | None) -> None:
+    async with serving(database_uri) as server:
+        assert (await ask(server, apiKeys=keys))["status"] == "COMPLETED"
+
+
 @pytest.mark.parametrize("prompt", ["", "  ", "\n\t", "\u2003"])
 async def test_a_prompt_of_nothing_is_refused(database_uri: str, prompt: str) -> None:
     async with serving(database_uri) as server:

@@ -144,6 +144,27 @@ async def test_a_call_from_elsewhere_can_be_tracked(database_uri: str) -> None:
         assert await server.query("toolCallTracking.byTask", taskId=task) == []
 
 
+async def test_a_claim_by_another_id_is_told_which_one_it_wants(database_uri: str) -> None:
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        task = await new_task(server)
+        call = await server.mutation(
+            "toolCallTracking.create",
+            messageId="m", taskId=task, toolName="t", args={}, toolCallId="toolu_mine",
+        )  # fmt: skip
+        for id_, cure in (
+            ("toolu_mine", f"that is its toolCallId. Claim it by its _id, '{call['_id']}'."),
+            ("toolu_other", "take it from toolCallTracking.pending."),
+        ):
+            answer = await server.http.post(
+                "/api/mutation/toolCallTracking.claim", json={"id": id_, "executor": "e"}
+            )
+            assert answer.status_code == 404
+            message = answer.json()["error"]["message"]
+            assert message == f"There is no call whose _id is '{id_}'; {cure}"
+        await server.mutation("toolCallTracking.claim", id=call["_id"], executor="e")
+
+
 async def test_a_task_that_is_removed_takes_its_running_reply_along(database_uri: str) -> None:
     standin = StandinServer()
     async with (

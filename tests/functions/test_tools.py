@@ -8,7 +8,7 @@ import pytest
 
 from schemas.agent_tools import AgentTool
 from server.core.errors import Unavailable
-from server.functions import agent_loop, message_writer
+from server.functions import agent_loop, message_parts
 from server.llm.standin import Reply, Stalled, StandinServer, Text, Thinking, ToolUse
 from server.runtime import ActionCtx
 from tests.functions import workshop
@@ -23,6 +23,7 @@ from tests.functions.chat import (
     text_of,
     watching,
 )
+from tests.llm.tool_schemas import REFUSED_SCHEMAS
 
 DONE = Reply([Text(["All ", "done."])])
 
@@ -175,7 +176,7 @@ async def test_a_result_that_cannot_be_stored_as_it_is_is_stored_otherwise(
 async def test_results_that_a_message_cannot_hold_are_shown_by_their_calls_alone(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_writer, "MESSAGE_CHARS_MAX", 1_500)
+    monkeypatch.setattr(message_parts, "MESSAGE_CHARS_MAX", 1_500)
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
         uses = [ToolUse("look_up", {"placeName": name * 400}) for name in "ab"]
@@ -189,27 +190,29 @@ async def test_results_that_a_message_cannot_hold_are_shown_by_their_calls_alone
         assert "b" * 400 in standin.requests[-1].body["messages"][-1]["content"][0]["content"]
 
 
-async def test_arguments_like_mongodbs_own_references_are_stored_otherwise(
+async def test_what_looks_like_mongodbs_own_references_is_data_like_other(
     database_uri: str,
 ) -> None:
     standin = StandinServer()
+    schema = {"$ref": "a", "$id": {"$ref": "b", "$id": 1}, "list": [{"$id": 2, "$ref": "c"}]}
     async with standin, talking(database_uri, standin) as server:
-        standin.script.add(
-            Reply([ToolUse("read_file", {"$ref": "a", "$id": 1}, id="toolu_r")]), DONE
-        )
-        message = await begin(server, await new_task(server), tools=[EXTERNAL])
+        standin.script.add(Reply([ToolUse("read_file", schema, id="toolu_r")]), DONE)
+        task = await new_task(server)
+        message = await begin(server, task, tools=[EXTERNAL])
         async with watching(server, message) as follower:
             await follower.until(lambda f: len(f.values["t"]) == 1)
-            assert follower.values["t"][0]["args"] == {"\uff04ref": "a", "$id": 1}
-        said = {"toolCallId": "toolu_r", "status": "COMPLETED"}
-        refused = await server.http.post(
-            "/api/mutation/toolCallTracking.updateResult",
-            json={**said, "result": {"$ref": "a", "$id": 1}},
-        )
-        assert refused.status_code == 422
-        await server.mutation("toolCallTracking.updateResult", **said, result={"$ref": "a"})
-        reply = await ended(server, message)
-        assert (reply["status"], reply["parts"][1]["result"]) == ("COMPLETED", {"$ref": "a"})
+            assert follower.values["t"][0]["args"] == schema
+            said = {"toolCallId": "toolu_r", "status": "COMPLETED", "result": schema}
+            await server.mutation("toolCallTracking.updateResult", **said)
+            await server.mutation("toolCallTracking.updateResult", **said)  # the same again
+            await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+            assert follower.values["t"][0]["result"] == schema
+            assert follower.values["m"]["parts"][0]["args"] == schema
+            assert follower.values["m"]["parts"][1]["result"] == schema
+        assert await server.query("messages.get", messageId=message) == follower.values["m"]
+        sent = standin.requests[-1].body["messages"]
+        assert json.loads(sent[-1]["content"][0]["content"]) == schema
+        assert sent[-2]["content"][0]["input"] == schema
 
 
 async def test_a_tool_does_not_change_what_its_action_answers(database_uri: str) -> None:
@@ -301,8 +304,8 @@ async def test_a_loop_ends_at_its_maximum_of_steps(
         [],
         [{"name": "no such tool!", "parameters": {"type": "object"}}],
         [{"name": "unknown_here"}],
-        [{"name": "x", "parameters": {"type": "string"}}],
         [EXTERNAL, EXTERNAL],
+        *[[EXTERNAL | {"parameters": schema}] for schema, _ in REFUSED_SCHEMAS],
     ],
 )
 async def test_tools_that_cannot_be_offered_are_refused_before_anything_is_written(
@@ -316,7 +319,12 @@ async def test_tools_that_cannot_be_offered_are_refused_before_anything_is_writt
             json={"taskId": task, "prompt": "x", "tools": tools},
         )
         assert response.status_code == 422, response.text
+        error = response.json()["error"]
+        assert (error["code"], error["details"][0]["argument"][:5]) == (
+            "invalid_arguments", "tools",
+        )  # fmt: skip
         assert await server.query("messages.byTask", taskId=task) == []
+        assert not standin.requests
 
 
 async def test_pausing_for_the_service_goes_on_with_the_content_unchanged(

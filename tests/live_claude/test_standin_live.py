@@ -8,6 +8,7 @@ import pytest
 from server.llm.standin.refusal import Refusal
 from server.llm.standin.validation import check_body
 from tests.live_claude.conftest import CHEAP
+from tests.llm.tool_schemas import REFUSED_SCHEMAS, TAKEN_SCHEMAS
 
 pytestmark = pytest.mark.live
 
@@ -66,6 +67,8 @@ def assistant(*blocks: Any) -> dict[str, Any]:
         {"tools": [{"name": "no spaces", "input_schema": {"type": "object"}}]},
         {"tools": [{"name": "now", "input_schema": {"type": "array"}}]},
         {"tools": [], "tool_choice": {"type": "any"}},
+        *[{"tools": [TOOL | {"input_schema": schema}]} for schema, _ in REFUSED_SCHEMAS],
+        *[{"tools": [TOOL | {"input_schema": schema}]} for schema in TAKEN_SCHEMAS],
     ],
 )  # fmt: skip
 async def test_both_take_or_refuse_it(claude: httpx2.AsyncClient, change: dict[str, Any]) -> None:

@@ -9,9 +9,11 @@ import pytest
 import server.functions
 from schemas.document import Document
 from schemas.tasks import Task
+from server.app import create_app
 from server.core.errors import StartupError, UnknownFunction
 from server.runtime import Catalog, QueryCtx, query
 from server.runtime.functions import Kind
+from server.settings import Settings
 from tests import board
 
 
@@ -131,6 +133,21 @@ def test_a_public_function_is_found_by_kind() -> None:
     for name, kind in wrong:
         with pytest.raises(UnknownFunction):
             catalog.find(name, kind)
+
+
+def test_a_built_in_function_that_an_app_leaves_out_is_told_with_the_cure() -> None:
+    app = create_app(Settings(standin=True), functions=[board]).catalog
+    kinds: list[Kind] = ["action", "query"]
+    for kind in kinds:
+        with pytest.raises(UnknownFunction, match=r"functions=\[\*server\.functions\.ALL, …\]"):
+            app.find("streaming.streamChat", kind)
+    for name in ("streaming.cancelReply", "streaming.resumeExpired", "board.nope"):  # not public
+        with pytest.raises(UnknownFunction, match="There is no action"):
+            app.find(name, "action")
+    both = create_app(Settings(standin=True), functions=[*server.functions.ALL, board]).catalog
+    assert both.find("streaming.streamChat", "action")
+    with pytest.raises(UnknownFunction, match=r"There is no action 'streaming\.chat'"):
+        both.find("streaming.chat", "action")
 
 
 def test_internal_functions_are_listed_for_the_server_only() -> None:

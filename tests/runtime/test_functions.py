@@ -8,7 +8,17 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from server.core.errors import InvalidArguments
-from server.runtime import ANONYMOUS, Caller, Function, MutationCtx, QueryCtx, mutation, query
+from server.runtime import (
+    ANONYMOUS,
+    Caller,
+    Function,
+    MutationCtx,
+    QueryCtx,
+    ToolCtx,
+    mutation,
+    query,
+    tool,
+)
 
 ADA = Caller("ada", {"role": "admin"})
 
@@ -270,3 +280,13 @@ def test_what_mongodb_could_not_take_is_found_inside_of_models() -> None:
 
     assert refusal(f, place={"x": 2**63}).keys() == {"place"}
     assert f.parse({"place": {"x": 2**63 - 1}}, "n")
+
+
+def test_a_tool_that_claude_would_not_take_is_refused_where_it_is_defined() -> None:
+    async def größe(ctx: ToolCtx) -> None: ...
+    async def search(ctx: ToolCtx, größe: int) -> None: ...
+
+    with pytest.raises(TypeError, match="größe cannot be a tool of Claude's: name it with"):
+        tool(größe)
+    with pytest.raises(TypeError, match=r"search cannot be a tool of Claude's: .*'größe'"):
+        tool(search)

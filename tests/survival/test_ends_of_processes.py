@@ -102,7 +102,7 @@ async def _come_through(stage: Stage, run: Run, began: float) -> float | None:
         reply = await run.witness.ended()
         seconds = time.monotonic() - began
         may_be = ("INTERRUPTED", "COMPLETED") if run.point == ANYWHERE else ("INTERRUPTED",)
-        assert reply["status"] in may_be, reply
+        assert reply["status"] in may_be, (reply.get("error"), reply)
     await run.finish(stage.random.choice(stage.staying))
     return seconds
 

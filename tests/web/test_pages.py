@@ -1,5 +1,7 @@
 """What is served to a browser, besides answers."""
 
+import re
+
 from tests import card_app
 from tests.serving import serving
 
@@ -26,3 +28,13 @@ async def test_the_built_in_app_has_its_page_and_serves_nothing_else_from_there(
         )
         for name in ("tsconfig.json", "package.json", "..%2fapp.py", "nothing.js", "index.html"):
             assert (await server.http.get(f"/browser/{name}")).status_code == 404, name
+
+
+async def test_whatever_the_page_names_is_there(database_uri: str) -> None:
+    async with serving(database_uri) as server:
+        page = (await server.http.get("/")).text
+        named: list[str] = re.findall(r'(?:href|src)="(/browser/[^"]+)"', page)
+        sheets = [name for name in named if name.endswith(".css")]
+        assert (sheets[0], sheets[-1]) == ("/browser/base.css", "/browser/narrow.css")
+        for name in named:
+            assert (await server.http.get(name)).status_code == 200, name

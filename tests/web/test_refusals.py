@@ -221,6 +221,8 @@ async def test_each_argument_that_does_not_fit_is_told(server: Running) -> None:
     [
         {"anthropic": ["sk-ant-hush"]},
         {"sk-ant-hush": 5},
+        {"sk-ant-hush": "sk-ant-hush"},
+        {"anthropic": "sk-ant-hush", "sk_ant_hush": "sk-ant-hush"},
         "sk-ant-hush",
         ["sk-ant-hush"],
         {"anthropic": {"sk-ant-hush": "sk-ant-hush"}},

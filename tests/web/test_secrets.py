@@ -53,7 +53,7 @@ async def test_a_callers_key_is_nowhere(
                         json={
                             "taskId": task["_id"],
                             "prompt": "Why?",
-                            "apiKeys": {"anthropic": KEY, "other": KEY},
+                            "apiKeys": {"anthropic": KEY},
                         },
                         headers={"Idempotency-Key": "k"},
                     )

@@ -25,6 +25,7 @@ _PARAMETERS = {
 }  # fmt: skip
 _SAMPLING = ("temperature", "top_p", "top_k")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _BUDGET_TOKENS_MIN = 1_024
 _BREAKPOINTS_MAX = 4
 _TOOL_FIELDS = {
@@ -204,8 +205,8 @@ def _check_custom_tool(where: str, tool: Mapping[str, Any]) -> None:
                 f"{where}.input_schema: input_schema does not support oneOf, allOf, or anyOf at "
                 "the top level"
             )
-    properties: object = schema.get("properties") or {}
-    required: object = schema.get("required") or []
+    properties: object = {} if schema.get("properties") is None else schema["properties"]
+    required: object = [] if schema.get("required") is None else schema["required"]
     is_schema = (
         isinstance(properties, dict)
         and all(
@@ -218,6 +219,12 @@ def _check_custom_tool(where: str, tool: Mapping[str, Any]) -> None:
         raise Refusal.invalid(
             f"{where}.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12"
         )
+    for name in cast("dict[str, Any]", properties):
+        if not _PROPERTY_NAME.fullmatch(name):
+            raise Refusal.invalid(
+                f"{where}.input_schema.properties: Property keys should match pattern "
+                f"'^{_PROPERTY_NAME.pattern}$'"
+            )
 
 
 def _check_tool_choice(body: Mapping[str, Any], model: Model) -> None:
