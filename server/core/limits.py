@@ -44,8 +44,9 @@ FEED_CLOSE_SECONDS_MAX: Final = 1.0
 FEED_BATCH_EVENTS_MAX: Final = 1_024
 """Events asked for at a time. While they are taken in MongoDB gets the next ready, so that a burst
 costs the longer of the two and not both."""
-FEED_AHEAD_SECONDS: Final = 0.002
-"""How long the request for the next batch has to be sent, before a full one is taken in."""
+FEED_AHEAD_TURNS: Final = 8
+"""Of the event loop, given to the request for the next batch before a full one is taken in, which
+hardly lets go of the loop."""
 FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
 """A batch past this may have cut a transaction in two, and one with as many events as it may have
 whatever has one cluster time: its last group waits for more."""

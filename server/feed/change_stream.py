@@ -127,8 +127,8 @@ class ChangeStream:
         batch = self._batch(reply, "nextBatch")
         if batch.full and self._cursor_id != 0:
             self._ahead = asyncio.create_task(self._more(), name="feed, the next batch")
-            # Taking a batch in hardly lets go of the loop; the request is to be sent before.
-            await asyncio.wait([self._ahead], timeout=limits.FEED_AHEAD_SECONDS)
+            for _ in range(limits.FEED_AHEAD_TURNS):
+                await asyncio.sleep(0)
         return batch
 
     async def _more(self) -> dict[str, Any]:

@@ -16,6 +16,10 @@ from server.live.text import ChunkText
 __all__ = ["Held", "Unappliable", "encode"]
 
 
+_PLAIN = {str, bool}
+"""What is shown as it is stored."""
+
+
 def encode(value: Any) -> bytes:
     """The JSON text of a shown value."""
     encoded = orjson.dumps(value, default=_encode_text)
@@ -111,13 +115,15 @@ class Held:
             names: The top-level fields that changed since.
             path: Where the document is shown, as a JSON pointer.
         """
-        if all(self._is_plain(name) and before._is_plain(name) for name in names):
-            return diff_fields(before.raw, self.raw, names, path)  # shown as they are stored
-        return diff_fields(before.shown, self.shown, names, path)
-
-    def _is_plain(self, name: str) -> bool:
-        """Whether a field is shown as it is stored."""
-        return type(self.raw.get(name)) in (str, bool) and name in self._shape.fields
+        old, new, fields = before.raw, self.raw, self._shape.fields
+        for name in names:
+            is_plain = type(old.get(name)) in _PLAIN and type(new.get(name)) in _PLAIN
+            if not is_plain or name not in fields:
+                return diff_fields(before.shown, self.shown, names, path)
+        if before._shown is not None and self._before is before:
+            self._shown = before._shown | {name: new[name] for name in names}
+            self._before = None
+        return diff_fields(old, new, names, path)
 
     def encoded(self) -> bytes:
         """The JSON text of `shown`, made once."""
