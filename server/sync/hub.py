@@ -37,7 +37,7 @@ class Hub:
         self._enders: dict[SyncStream, Callable[[], None]] = {}
         self._clients: dict[str, set[SyncStream]] = {}
         self._woken: set[SyncStream] = set()
-        self._later: dict[SyncStream, asyncio.TimerHandle] = {}
+        self._later: dict[SyncStream, tuple[float, asyncio.TimerHandle]] = {}
         self._flush_soon: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -67,8 +67,8 @@ class Hub:
         self._pushes.pop(stream, None)
         self._enders.pop(stream, None)
         self._woken.discard(stream)
-        if (timer := self._later.pop(stream, None)) is not None:
-            timer.cancel()
+        if (later := self._later.pop(stream, None)) is not None:
+            later[1].cancel()
         if stream.client is not None and stream.client in self._clients:
             self._clients[stream.client].discard(stream)
             if not self._clients[stream.client]:
@@ -92,11 +92,12 @@ class Hub:
     def wake_later(self, stream: SyncStream, seconds: float) -> None:
         """The same, after `seconds`; an earlier request stands."""
         loop = asyncio.get_running_loop()
-        timer = self._later.get(stream)
-        if timer is None or timer.when() > loop.time() + seconds:
-            if timer is not None:
-                timer.cancel()
-            self._later[stream] = loop.call_later(seconds, self._wake_now, stream)
+        due = loop.time() + seconds  # what uvloop gives for no time at all does not know its own
+        known = self._later.get(stream)
+        if known is None or known[0] > due:
+            if known is not None:
+                known[1].cancel()
+            self._later[stream] = due, loop.call_later(seconds, self._wake_now, stream)
 
     def _wake_now(self, stream: SyncStream) -> None:
         self._later.pop(stream, None)
