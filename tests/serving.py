@@ -57,7 +57,12 @@ async def http_server(asgi: Any, port: int = 0) -> AsyncIterator[str]:
     """Serve any ASGI app over real HTTP, without its lifespan; gives its URL."""
     listener = listening_socket("127.0.0.1", port)
     config = uvicorn.Config(
-        asgi, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+        asgi,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,  # longer than the tests' clients keep a connection
     )
     server = GuestServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -23,6 +23,9 @@ BACKLOG = 2048
 """Connections that may wait to be accepted."""
 GRACE_SECONDS = 2
 """How long requests may go on after the server was told to stop."""
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than clients and proxies keep one, for a request
+that is sent while the server closes is lost."""
 
 
 async def run_server(application: Headwater) -> None:
@@ -39,6 +42,7 @@ async def run_server(application: Headwater) -> None:
         log_level="warning",
         access_log=False,  # it would print URLs, and what is in them
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ws="none",
     )
     server = _Server(config, application)
