@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from schemas.document import Document
 from schemas.shape import shape_of
 from server.core import limits
+from server.feed.events import Changes
 from server.live.find import Spec
 from server.live.held import Held
 from server.live.window import Window
@@ -116,3 +117,34 @@ def test_the_encoded_value_is_the_value() -> None:
     ):
         window = fresh(spec, stored)
         assert orjson.loads(window.encoded()) == window.value()
+
+
+def test_a_view_of_some_fields_sees_those_alone_and_is_not_asked_about_others() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def view(item: Item) -> Any:
+        asked.append(item.model_dump(exclude_unset=True))
+        return item.rank
+
+    window = Window(Spec.of(Item, {}, fields=["rank"], view=view), "")
+    before = Held.of(document(1, (1, 2, "a")), SHAPE)
+    window.load([("001", before)])
+    assert asked == [{"id": "001", "rank": 2}]
+    noted = before.changed(Changes({"note": "b"}, (), {}))
+    assert window.change("001", noted, {"note"}) == []
+    assert len(asked) == 1
+    moved = noted.changed(Changes({"rank": 3}, (), {}))
+    assert window.change("001", moved, {"rank"}) == [{"op": "replace", "path": "/0", "value": 3}]
+
+
+def test_a_text_that_changes_is_told_as_stored_and_shown_with_all_that_came_before() -> None:
+    window = Window(Spec.of(Item, {}), "")
+    held = Held.of(document(1, (1, 2, "a")), SHAPE)
+    window.load([("001", held)])
+    shown = window.value()
+    for note in ("ab", "c"):
+        held = held.changed(Changes({"note": note}, (), {}))
+        shown = apply_patch(shown, window.change("001", held, {"note"}))
+    held = held.changed(Changes({"rank": 5, "note": "d"}, (), {}))
+    shown = apply_patch(shown, window.change("001", held, {"rank", "note"}))
+    assert shown == window.value() == [{"_id": "001", "group": 1, "rank": 5, "note": "d"}]
