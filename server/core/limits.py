@@ -51,8 +51,8 @@ FEED_BATCH_BYTES_SPLIT: Final = 8 << 20
 """A batch past this may have cut a transaction in two, and one with as many events as it may have
 whatever has one cluster time: its last group waits for more."""
 STEP_EVENTS_MAX: Final = 1_024
-"""Events taken in at one go, before others get a turn: as many as a batch, so that a reader gets one
-step of it and nothing is merged for them. A transaction is never divided."""
+"""Events taken in at one go, before others get a turn: as many as a batch, so that a reader gets
+one step of it and nothing is merged for them. A transaction is never divided."""
 RING_EVENTS_MAX: Final = 50_000
 """Events kept for queries that are reading. Past it, the oldest go, and those read again."""
 
