@@ -39,7 +39,7 @@ class _Identity:
 
 def identity(id_: Any) -> Any:
     """An ``_id`` as the engine keys documents by it; `stored_id` turns it back."""
-    if isinstance(id_, dict | bool) or id_ != id_:  # only NaN differs from itself
+    if type(id_) is not str and (isinstance(id_, (dict, bool)) or id_ != id_):  # NaN is not itself
         return _Identity(id_)
     return id_
 

@@ -120,9 +120,6 @@ class Held:
             is_plain = type(old.get(name)) in _PLAIN and type(new.get(name)) in _PLAIN
             if not is_plain or name not in fields:
                 return diff_fields(before.shown, self.shown, names, path)
-        if before._shown is not None and self._before is before:
-            self._shown = before._shown | {name: new[name] for name in names}
-            self._before = None
         return diff_fields(old, new, names, path)
 
     def encoded(self) -> bytes:

@@ -1,6 +1,6 @@
 """What some groups did to each document, all in all."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from server.feed.events import ChangeEvent, Group
 from server.live.held import Held, Unappliable
 
 __all__ = ["NetChange", "NetChanges", "net_changes"]
+
+
+_NO_ROOTS: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class NetChange:
     since: Time
     new: Held | None
     known: bool
-    roots: set[str] | None
+    roots: Set[str] | None
     inserted: bool
 
 
@@ -89,13 +92,14 @@ def net_changes(
                     group.time,
                     document,
                     is_settled or document is not None,
-                    set(),
+                    _NO_ROOTS,
                     event.kind == "insert",
                 )
             if event.changes is None:
                 change.roots = None
             elif change.roots is not None:
-                change.roots |= event.changes.roots()
+                roots = event.changes.roots()
+                change.roots = change.roots | roots if change.roots else roots
             if key not in settled:
                 _fold(change, event, table_shape)
     for change in changes.values():

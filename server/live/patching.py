@@ -12,6 +12,8 @@ from server.live.text import ChunkText
 
 __all__ = ["diff", "diff_fields", "merge"]
 
+_TEXTS = (str, ChunkText)
+
 
 def diff(old: Any, new: Any, path: str = "") -> list[Operation]:
     """The operations that turn `old` into `new`; none where they are equal."""
@@ -43,7 +45,7 @@ def _diff(old: Any, new: Any, path: str, out: list[Operation]) -> None:
         _diff_objects(cast("dict[str, Any]", old), cast("dict[str, Any]", new), path, out)
     elif isinstance(old, list) and isinstance(new, list):
         _diff_lists(cast("list[Any]", old), cast("list[Any]", new), path, out)
-    elif isinstance(new, ChunkText | str) and isinstance(old, ChunkText | str):
+    elif isinstance(new, _TEXTS) and isinstance(old, _TEXTS):
         _diff_texts(old, new, path, out)
     elif not _same_scalar(cast("object", old), cast("object", new)):
         out.append({"op": "replace", "path": path, "value": new})

@@ -26,13 +26,15 @@ from server.live.text import ChunkText
 
 __all__ = ["hold", "reproject", "show", "to_json", "variant_of"]
 
+_SCALARS = frozenset([str, bool, int, float, type(None)])
+
 INTEGER_MAX = 2**53
 """Beyond it a browser's numbers lose digits."""
 
 
 def hold(value: Any, shape: Shape) -> Any:
     """A stored value as it is held: lists of chunks become `ChunkText`, all else stays."""
-    if isinstance(value, str | bool | int | float):
+    if type(value) in _SCALARS:
         return value
     match shape:
         case TextShape():

@@ -1,6 +1,6 @@
 """A read set: what a query function awaited, and so what can change its result."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from server.live.find import Spec
@@ -79,7 +79,7 @@ class ReadMade:
             return False
         return self._can_be_in(change)
 
-    def _shows(self, roots: set[str]) -> bool:
+    def _shows(self, roots: Set[str]) -> bool:
         return self._fields is None or not self._fields.isdisjoint(roots)
 
     def _certainly_in(self, change: NetChange) -> bool:

@@ -149,7 +149,7 @@ class Registry:
         """What `step` did to the documents of the collections that have a shape."""
 
         def known(collection: str, id_: Any) -> tuple[Held | None, bool]:
-            if (key := (collection, id_)) in self._fetched:
+            if self._fetched and (key := (collection, id_)) in self._fetched:
                 return self._fetched[key], True
             return self._routing.held(collection, id_), False
 

@@ -273,7 +273,7 @@ class Rounds:
                 part.change(change.id, change.new, change.roots, accepted=accepted)
         for window in outcome.windows:
             window.pass_time(position.seconds)
-            window.left.clear()
+            window.moved.clear()
             if window.dry:
                 return False
         query.install(outcome, position, None, time.monotonic())

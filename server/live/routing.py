@@ -65,7 +65,7 @@ class Routing:
                 continue
             collection = part.spec.table.collection
             if isinstance(part, Window):
-                self._release_left(part)  # a change that failed half-way may have left some
+                self._settle(part)  # a change that failed half-way may have left some
             self._routers[collection].remove(part)
             if not self._routers[collection].parts:
                 del self._routers[collection]
@@ -146,26 +146,26 @@ class Routing:
 
     def change(self, window: Window, change: NetChange, *, accepted: bool) -> list[Operation]:
         """Let `window` take `change`, and put right who holds what."""
-        was_held = change.id in window.ids
         operations = window.change(change.id, change.new, change.roots, accepted=accepted)
-        if not was_held and change.new is not None and change.id in window.ids:
-            self._routers[change.collection].hold(change.id, change.new, window)
-        if window.left:
-            self._release_left(window)
+        if window.moved:
+            self._settle(window)
         return operations
 
     def pass_time(self, window: Window, second: int) -> list[Operation]:
         """It is `second` now; what is too old leaves `window`."""
         operations = window.pass_time(second)
-        self._release_left(window)
+        self._settle(window)
         return operations
 
-    def _release_left(self, window: Window) -> None:
+    def _settle(self, window: Window) -> None:
+        """Note what `window` holds now, and what no more."""
         router = self._routers[window.spec.table.collection]
-        while window.left:
-            id_ = window.left.pop()
-            if id_ not in window.ids:
+        while window.moved:
+            id_ = window.moved.pop()
+            if (held := window.held(id_)) is None:
                 router.release(id_, window)
+            else:
+                router.hold(id_, held, window)
 
 
 def concerns(part: Part, change: NetChange) -> bool:

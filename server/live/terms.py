@@ -4,7 +4,7 @@ A part whose filter demands a value is found by that value, one that demands a r
 range overlaps, and any other by the names of the fields that could let a document in.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from typing import Any, Generic, TypeVar
 
 from server.live.intervals import Intervals
@@ -72,7 +72,7 @@ class TermIndex(Generic[T]):
                     del self._scanned[root]
 
     def find(
-        self, document: Mapping[str, Any], roots: set[str] | None, found: Callable[[T], None]
+        self, document: Mapping[str, Any], roots: Set[str] | None, found: Callable[[T], None]
     ) -> None:
         """Give to `found` every part to which `document` can matter.
 

@@ -56,7 +56,7 @@ class Window:
         roots: The top-level fields on which membership and order depend.
         entry_roots: Those of them by which a document that is not held could come in.
         second: The time, where the find has a sliding window; whoever moves it asks for what left.
-        left: Ids of documents that were let go; whoever counts the holders empties it.
+        moved: Ids that came, left or changed places; whoever counts the holders empties it.
     """
 
     def __init__(self, spec: Spec, path: str) -> None:
@@ -69,8 +69,9 @@ class Window:
         self._filtered = filtered
         self.roots = filtered | spec.sort_roots
         self.entry_roots = filtered if spec.limit is None else self.roots
-        self.left: list[Any] = []
+        self.moved: list[Any] = []
         self.second = 0
+        self._shows_all = spec.fields is None and spec.view is None
         self._shown_roots = None if spec.fields is None else frozenset(spec.fields)
         self._rows_path = path if spec.page is None else f"{path}/page"
         self._departures: list[tuple[int, int, Any]] = []
@@ -290,14 +291,16 @@ class Window:
     def _rewrite(self, index: int, new: Held, roots: Set[str] | None) -> list[Operation]:
         row = self._rows[index]
         before, row.held = row.held, new
+        if roots is not None and self._shows_all:
+            if index >= self._size:
+                return []
+            return new.difference(before, roots, self._pointer(index, self.visible))
         if roots is not None and not self._shows(roots):
             return []
         own_before, row.own = row.own, self._own(new)
         if index >= self._size:
             return []
         pointer = self._pointer(index, self.visible)
-        if roots is not None and row.own is None:
-            return new.difference(before, roots, pointer)
         shown_before = before.shown if own_before is None else own_before[0]
         if roots is None or self.spec.view is not None:
             return diff(shown_before, row.shown, pointer)
@@ -364,13 +367,14 @@ class Window:
     # --- the two lists -------------------------------------------------------------------------
 
     def _insert(self, index: int, key: Key, row: _Row) -> None:
+        self.moved.append(row.id)
         self._keys.insert(index, key)
         self._rows.insert(index, row)
         self._key_of[row.id] = key
 
     def _delete(self, index: int) -> None:
         id_ = self._rows[index].id
-        self.left.append(id_)
+        self.moved.append(id_)
         del self._key_of[id_]
         del self._keys[index], self._rows[index]
 
