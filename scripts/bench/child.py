@@ -1,6 +1,6 @@
 """A process of the bench: it ends with the bench, however that ends.
 
-python -m scripts.bench.child {bare,claude,headwater,writer,engine,peer-writer} ARGUMENTS
+python -m scripts.bench.child NAME ARGUMENTS
 python -m scripts.bench.child /PATH/OF/ANOTHER/PROGRAM ARGUMENTS
 """
 
@@ -27,6 +27,8 @@ def main(name: str, *arguments: str) -> None:
         from server.cli import main as program
     elif name == "bare":
         from scripts.bench.bare import main as program
+    elif name == "bare-replies":
+        from scripts.bench.bare_replies import main as program
     elif name == "claude":
         from scripts.bench.claude import main as program
     elif name == "engine":

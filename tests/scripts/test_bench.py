@@ -18,7 +18,7 @@ LINES = {
     "maintaining": 2,
     "reads": 1,
     "burst": 3,
-    "replies": 2,
+    "replies": 3,
     "cliffs": 11,
 }
 
