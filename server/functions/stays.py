@@ -45,7 +45,7 @@ def tab_key(tab_id: str) -> str:
 
 def heard_of(row: str, tab: str) -> dict[str, Any]:
     """The filter of a row whose person is there, with this tab among theirs."""
-    return {"_id": row, "present": True, f"tabs.{tab}": {"$exists": True}, "$expr": _HEARD}
+    return {"_id": row, f"tabs.{tab}": {"$exists": True}, "$expr": _HEARD}
 
 
 def silent_for(silence: timedelta, *, present: bool) -> dict[str, Any]:
@@ -72,7 +72,7 @@ async def arrive(
             Presence(id=id_, task_id=task_id, user_id=user_id, user_name="", last_seen_at=unseen)
         )
     given = {name: {"$literal": value} for name, value in fields.items()}
-    came = {"$cond": [{"$and": ["$present", _HEARD]}, "$createdAt", NOW]}
+    came = {"$cond": [_HEARD, "$createdAt", NOW]}
     seen = {"tabs": _with_tab(tab), "present": True, "lastSeenAt": NOW, "updatedAt": NOW}
     after = await ctx.update(Presence, id_, [{"$set": {**given, **seen, "createdAt": came}}])
     if before is not None and after.created_at == before.created_at:

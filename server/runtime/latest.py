@@ -39,7 +39,7 @@ class Latest:
         together: Its group: whatever is looked at together.
         fields: The newest value of each.
         now: The fields that become the present.
-        otherwise: What the last who came wants done where none matches.
+        otherwise: What is done with them where none matches.
         written: The cluster time, when it is done.
     """
 
@@ -104,7 +104,6 @@ class LatestQueue:
             one = self._waiting[key] = Latest(key, query, together, otherwise)
         one.fields.update(fields)
         one.now.update(now)
-        one.otherwise = otherwise
         return one
 
     def pause(self, at: float) -> float | None:

@@ -12,9 +12,10 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from server.functions import presence, stays
-from server.runtime import latest
+from server.runtime.write_context import WriteCtx
 from server.store.connection import database_name
 from server.store.embedded import EmbeddedMongo
+from server.store.reads import Reads
 from tests.held_time import HeldTime
 from tests.serving import Running, serving
 from tests.sse import Follower
@@ -193,9 +194,13 @@ async def test_a_heartbeat_that_changes_nothing_seen_wakes_nobody(scene: Scene) 
         assert ada.values["people"][0]["lastSeenAt"] == scene.time.second * 1000
 
 
-async def test_a_heartbeat_is_one_write_and_nothing_else(scene: Scene) -> None:
+async def test_a_heartbeat_is_one_write_and_nothing_else(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = await scene.new_task()
     await scene.arrive(task, "ada", tabId="1")
+    # Nor is the present asked for: its position is the write's.
+    monkeypatch.setattr(Reads, "now", lambda _: pytest.fail("the position was read"))
     async with commands(scene) as seen:
         await scene.arrive(task, "ada", tabId="1", activity="typing")
     assert seen == ["update"]
@@ -305,6 +310,7 @@ async def test_without_a_tab_somebody_leaves_with_all_of_them(scene: Scene) -> N
     task = await scene.new_task()
     for tab in "ab":
         await scene.arrive(task, "ada", tabId=tab)
+        await scene.time.passes(1)
     await scene.leave(task, "ada")
     assert await shown(scene, task) == []
     assert [one[0] for one in await scene.recorded(task)] == ["user-joined", "user-left"]
@@ -405,6 +411,28 @@ async def test_a_clean_up_is_bounded_goes_on_later_and_deletes_after_an_hour(
     assert len(await scene.recorded(task)) == 10
 
 
+async def test_who_comes_back_while_a_clean_up_deletes_is_kept(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = await scene.new_task()
+    await scene.arrive(task, "ada")
+    await scene.time.passes(3600)
+    delete = WriteCtx.delete_many
+
+    async def late(ctx: WriteCtx, table: Any, query: Any) -> int:
+        await scene.arrive(task, "ada", scene.there)
+        return await delete(ctx, table, query)
+
+    monkeypatch.setattr(WriteCtx, "delete_many", late)
+    await scene.clean_up()
+    assert await shown(scene, task) == ["ada"]
+    assert [one[0] for one in await scene.recorded(task)] == [
+        "user-joined",
+        "user-left",
+        "user-joined",
+    ]
+
+
 # --- moves ---------------------------------------------------------------------------------------
 
 
@@ -443,11 +471,6 @@ async def test_an_idempotency_key_makes_a_move_a_transaction_of_its_own(scene: S
         )
         assert answer.status_code == 200, answer.text
     assert [one[0] for one in await scene.recorded(task)] == ["user-joined"]
-
-
-async def test_the_pace_has_bounds() -> None:
-    assert latest.INTERVAL_SECONDS <= 0.1
-    assert 50 * latest.EACH_SECONDS <= 0.25
 
 
 # --- a beacon ------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ from pymongo import AsyncMongoClient
 
 from schemas.activities import ACTIVITY_DAYS
 from server.functions.presence import TABLES
+from server.functions.stays import row_id
 from server.store.connection import database_name
 from tests.serving import Running, serving
+from tests.sse import Follower
 
 PERSON = {"userId": "ada", "userName": "Ada"}
 HOSTILE = [
@@ -171,6 +173,7 @@ async def test_no_two_people_share_a_row(server: Running) -> None:
         for user in ("a", "aa", tasks[1], f"{tasks[1]}a")
     }
     assert len(rows) == 8
+    assert row_id("ab", "c") != row_id("a", "bc")
 
 
 async def test_the_clean_up_cannot_be_called(server: Running) -> None:
@@ -202,3 +205,17 @@ async def test_the_newest_activities_come_first_and_no_more_than_asked_for(
         )
     found = await server.query("presence.getRecentActivities", taskId=task, limit=3)
     assert [one["activityType"] for one in found] == ["a6", "a5", "a4"]
+
+
+async def test_who_falls_silent_leaves_by_themselves_while_nobody_writes(
+    server: Running,
+) -> None:
+    task = (await server.mutation("tasks.create", title="T"))["_id"]
+    await server.mutation("presence.updatePresence", taskId=task, **PERSON)
+    query = ("presence.getActiveUsers", {"taskId": task, "timeoutMs": 900})
+    follower = Follower(server.http, {"people": query})
+    async with follower.following():
+        await follower.until(lambda f: "people" in f.values)
+        await follower.until(lambda f: f.values["people"] == [])
+    (shown,) = await server.query("presence.getActiveUsers", taskId=task)
+    assert shown["userId"] == "ada"
