@@ -1,7 +1,8 @@
 """Presence: who is in a task, seen by two clients, on time that the test holds."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,10 @@ class Scene:
             "presence.updatePresence", taskId=task, userId=user, userName=user.title(), **more
         )
 
-    async def leave(self, task: str, user: str, **more: Any) -> None:
-        await self.here.mutation("presence.removePresence", taskId=task, userId=user, **more)
+    async def leave(self, task: str, user: str, server: Running | None = None, **more: Any) -> None:
+        await (server or self.here).mutation(
+            "presence.removePresence", taskId=task, userId=user, **more
+        )
 
     async def row(self, user: str) -> dict[str, Any]:
         found = await self.database.presence.find_one({"userId": user}, sort=[("_id", 1)])
@@ -409,6 +412,40 @@ async def test_a_clean_up_is_bounded_goes_on_later_and_deletes_after_an_hour(
     await scene.clean_up()
     assert await scene.database.presence.count_documents({}) == 0
     assert len(await scene.recorded(task)) == 10
+
+
+@pytest.mark.parametrize("seed", [1, random.SystemRandom().randrange(2**32)])
+async def test_whatever_happens_at_once_joining_and_leaving_alternate(
+    scene: Scene, seed: int
+) -> None:
+    print(f"seed {seed}")
+    task, chance = await scene.new_task(), random.Random(seed)
+    users = ("ada", "eve")
+
+    def something() -> Coroutine[Any, Any, Any]:
+        server = chance.choice((scene.here, scene.there))
+        user, tab = chance.choice(users), chance.choice("ab")
+        match chance.randrange(8):
+            case 0:
+                return scene.clean_up(server)
+            case 1:
+                return scene.leave(task, user, server, **chance.choice(({}, {"tabId": tab})))
+            case 2 | 3:
+                return scene.leave(task, user, server, tabId=tab)
+            case _:
+                return scene.arrive(task, user, server, tabId=tab)
+
+    for _ in range(12):
+        await asyncio.gather(*(something() for _ in range(chance.randrange(1, 9))))
+        await scene.time.passes(chance.choice((0, 1, 30, 59, 60, 61)))
+        await scene.clean_up()
+        here = await shown(scene, task)
+        recorded = [one[:2] for one in await scene.recorded(task)]
+        for user in users:
+            kinds = [kind for kind, who in recorded if who == user]
+            alternating = ["user-joined", "user-left"] * len(kinds)
+            assert kinds == alternating[: len(kinds)], (seed, user, kinds)
+            assert (len(kinds) % 2 == 1) == (user in here), (seed, user, kinds)
 
 
 async def test_who_comes_back_while_a_clean_up_deletes_is_kept(
