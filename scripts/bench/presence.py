@@ -31,6 +31,8 @@ CONNECTIONS = 6
 JOINING_AT_ONCE = 20
 DATABASE = "bench_presence"
 TARGET = 0.5
+MESSAGES_PER_SECOND_MAX = 10.0
+"""Five writes a second are made for fifty who move; the change stream may cut one in two."""
 LEFT_IN_FLIGHT_SECONDS_MAX = 20.0
 
 
@@ -77,11 +79,11 @@ def _tell(stage: Stage, ours: _Observed, first: _Observed) -> None:
         f"for {ours.sent / seconds:.0f} to {first.sent / seconds:.0f} calls that were answered",
     )
     report.judge(
-        "messages to each of them for a call",
-        ours.told / ours.sent / (first.told / first.sent),
-        TARGET,
-        f"{ours.told / seconds:.1f} to {first.told / seconds:.1f} a second; "
-        f"{ours.bytes / seconds / 1000:.0f} to {first.bytes / seconds / 1000:.0f} KB a second",
+        "messages to each of them, a second",
+        ours.told / seconds,
+        MESSAGES_PER_SECOND_MAX,
+        f"of {ours.bytes / ours.told:.0f} bytes; naively {first.told / seconds:.1f} of "
+        f"{first.bytes / first.told:.0f}, for {first.sent / ours.sent:.2f} of the calls",
     )
     report.judge(
         "processor time for a call, server and MongoDB",
