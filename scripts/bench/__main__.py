@@ -30,6 +30,7 @@ from scripts.bench.idle import measure_idle
 from scripts.bench.latency import measure_latency
 from scripts.bench.machine import described
 from scripts.bench.maintaining import measure_maintaining
+from scripts.bench.presence import measure_presence
 from scripts.bench.processes import ROOT, bare, headwater, writer
 from scripts.bench.reads import measure_reads
 from scripts.bench.replies import measure_replies
@@ -50,6 +51,10 @@ ALONE: dict[str, tuple[str, Callable[[Stage], Awaitable[None]]]] = {
     "reads": ("Changes that no filter and no sort looks at", measure_reads),
     "burst": ("A burst of updates, to 100 live queries", measure_burst),
     "replies": ("Replies of Claude at once, from a delta to a subscriber", measure_replies),
+    "presence": (
+        "People in one task: ratio to presence as one would write it first",
+        measure_presence,
+    ),
     "cliffs": ("What is large", measure_cliffs),
 }
 PARTS = (*SERVED, *ALONE)

@@ -39,6 +39,8 @@ class Sizes:
         replies: At once, of Claude.
         reply_deltas: Of each of them.
         reply_rounds: How often they take turns with one alone.
+        people: In one task, and how many of them move.
+        presence_seconds: How long they are there.
     """
 
     rounds: int = 4
@@ -59,6 +61,8 @@ class Sizes:
     replies: int = 100
     reply_deltas: int = 100
     reply_rounds: int = 2
+    people: tuple[int, int] = (200, 50)
+    presence_seconds: float = 60.0
 
     @classmethod
     def quick(cls) -> "Sizes":
@@ -73,6 +77,7 @@ class Sizes:
             single_changes=8,
             slow_seconds=3,
             reply_rounds=1,
+            presence_seconds=5,
         )
 
     @classmethod
@@ -82,6 +87,7 @@ class Sizes:
             rounds=1, changes=6, single_changes=3, queries=(3, 6, 4), maintained={4: 0, 8: 0},
             burst=40, bursts=1, window=(5, 10), document_kilobytes=8, streams=(3, 12),
             slow_seconds=0.5, replies=3, reply_deltas=4, reply_rounds=1,
+            people=(4, 2), presence_seconds=0.4,
         )  # fmt: skip
 
 

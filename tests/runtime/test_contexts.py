@@ -356,6 +356,9 @@ async def test_misuse_of_a_context_says_what_to_use() -> None:
         await ctx.append(Page, "some-id", {"text": "x"})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no StreamedText at 'title'"):
         await ctx.append(Page, {"_id": "x"}, {"title": "x"})
+    for fields, now in (({"titel": "x"}, []), ({}, ["seen"])):
+        with pytest.raises(ValueError, match="in set_latest"):
+            await ctx.set_latest(Page, {"_id": "x"}, fields, now=now, otherwise=no_session)
     with pytest.raises(ValueError, match="declare it as a datetime"):
         ctx.find(Page, within=("title", 1_000))
     ctx.find(Page, within=("createdAt", 1_000))

@@ -19,6 +19,7 @@ LINES = {
     "reads": 1,
     "burst": 3,
     "replies": 3,
+    "presence": 4,
     "cliffs": 11,
 }
 
