@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from server.cli.export import export
+from server.cli.importing import import_
 from server.cli.queries import queries
 from server.cli.serve import serve
 from server.cli.standin import standin
@@ -21,6 +23,8 @@ app.command()(serve)
 app.command()(queries)
 app.command()(standin)
 app.command()(transcript)
+app.command()(export)
+app.command("import")(import_)
 
 
 @app.callback()
