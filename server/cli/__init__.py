@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from server.cli.doctor import doctor
 from server.cli.export import export
 from server.cli.importing import import_
 from server.cli.queries import queries
@@ -23,6 +24,7 @@ app.command()(serve)
 app.command()(queries)
 app.command()(standin)
 app.command()(transcript)
+app.command()(doctor)
 app.command()(export)
 app.command("import")(import_)
 

@@ -193,7 +193,7 @@ async def test_killed_at_random_moments_and_run_again_it_ends_equal(
         for _ in range(3):
             async with headwater(*map(str, arguments), HEADWATER_MONGODB_URI=database_uri) as one:
                 ended = asyncio.create_task(one.ended())
-                while not ended.done() and not await begun():
+                while not ended.done() and not await begun():  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
                 await asyncio.wait([ended], timeout=rng.uniform(0, 0.25))
                 with suppress(ProcessLookupError):  # it was quicker
