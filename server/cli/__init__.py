@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from server.cli.data import data
 from server.cli.doctor import doctor
 from server.cli.export import export
 from server.cli.importing import import_
@@ -24,6 +25,7 @@ app.command()(serve)
 app.command()(queries)
 app.command()(standin)
 app.command()(transcript)
+app.command()(data)
 app.command()(doctor)
 app.command()(export)
 app.command("import")(import_)

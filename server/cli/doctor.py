@@ -33,11 +33,13 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Look whether a server could work with these settings, and say what to do where not.
+    """Look whether a server could work with these settings, and say what to do
+    where not.
 
-    It looks at MongoDB (whether it is a replica set, its version, what this user may do there, how
-    long it remembers, its indexes), the embedded MongoDB's program and folder, the port, and
-    Claude's key. Nothing is changed. The exit code is 1 where something would not work.
+    It looks at MongoDB (whether it is a replica set, its version, what this
+    user may do there, how long it remembers, its indexes), the embedded
+    MongoDB's program and folder, the port, and Claude's key. Nothing is
+    changed. The exit code is 1 where something would not work.
 
     Examples:
       headwater doctor

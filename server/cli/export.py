@@ -35,15 +35,17 @@ def export(
         bool, typer.Option("--json", help="Print what was written as JSON, for programs.")
     ] = False,
 ) -> None:
-    """Write tables into files: a document a line, in MongoDB's canonical Extended JSON.
+    """Write tables into files: a document a line, in MongoDB's canonical Extended
+    JSON.
 
-    All types come back as they were. A document that Extended JSON cannot carry is written as
-    {"$bson": …}, which only `headwater import` reads; they are counted. Files appear when they are
-    whole. Interrupted and run again it goes on with the tables that are missing, or begins anew
-    where MongoDB has let go of the moment; an export that was complete is replaced.
+    All types come back as they were. A document that Extended JSON cannot carry
+    is written as {"$bson": …}, which only `headwater import` reads; they are
+    counted. Files appear when they are whole. Interrupted and run again it goes
+    on with the tables that are missing, or begins anew where MongoDB has let go
+    of the moment; an export that was complete is replaced.
 
-    Indexes are not written, for a server makes its own when it starts; nor is what tells this
-    database from others.
+    Indexes are not written, for a server makes its own when it starts; nor is
+    what tells this database from others.
 
     Examples:
       headwater export --to backup/

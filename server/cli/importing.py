@@ -44,12 +44,14 @@ def import_(
         bool, typer.Option("--json", help="Print what was done as JSON, for programs.")
     ] = False,
 ) -> None:
-    """Write documents from files into tables, a document a line, in Extended JSON of any kind.
+    """Write documents from files into tables, a document a line, in Extended JSON
+    of any kind.
 
-    Lines that are no document, or that MongoDB refuses, are left out and told of with their
-    numbers; the exit code is 1 then. Each batch is acknowledged by the majority. Interrupted and
-    run again it ends the same: what is stored already is not written twice. With --mode replace
-    all lines are read first, and nothing is removed where one is no document.
+    Lines that are no document, or that MongoDB refuses, are left out and told
+    of with their numbers; the exit code is 1 then. Each batch is acknowledged
+    by the majority. Interrupted and run again it ends the same: what is stored
+    already is not written twice. With --mode replace all lines are read first,
+    and nothing is removed where one is no document.
 
     Indexes are not imported, for a server makes its own when it starts.
 
