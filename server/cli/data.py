@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.cli.printable import counted, printable
 from server.core.errors import StartupError
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def data(
 async def _list(*, as_json: bool) -> None:
     """Print every table, with how many documents it has, more or less."""
     from server.cli.database import open_database
-    from server.cli.printable import printable
     from server.store.exporting import contents_of
     from server.store.extended_json import relaxed
 
@@ -88,7 +88,9 @@ async def _list(*, as_json: bool) -> None:
         console = Console(highlight=False)
         if tables:
             console.print(rows)
-        console.print(Text(f"{len(tables):,} tables of {database.name!r} at {shown}", style="dim"))
+        console.print(
+            Text(f"{counted(len(tables), 'table')} of {database.name!r} at {shown}", style="dim")
+        )
 
 
 def _model(table: str, app: str | None) -> "type[Document]":
@@ -172,7 +174,7 @@ def _print(
     table, left_out = document_table(documents, fields, console.width)
     if documents:
         console.print(table)
-    count = f"{len(documents):,} {'document' if len(documents) == 1 else 'documents'}"
+    count = counted(len(documents), "document")
     console.print(Text(f"{count}, and more (--limit)" if more else count, style="dim"))
     if left_out:
         console.print(Text(f"not shown: {', '.join(left_out)} (--fields, --json)", style="dim"))

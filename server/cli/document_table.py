@@ -15,6 +15,7 @@ __all__ = ["document_table"]
 WIDTH_MAX = 40
 """Of a column: a longer value is cut, and says so by an ellipsis."""
 GAP = 2
+_LAST = {"createdAt", "updatedAt"}
 
 
 def document_table(
@@ -22,10 +23,13 @@ def document_table(
 ) -> tuple[Table, list[str]]:
     """A row for each document, and the fields for which `width` has no room.
 
-    Columns come in the order in which the documents have their fields, `_id` first; columns that
-    were asked for by `fields` come in that order, and dots lead into objects.
+    Columns come in the order in which the documents have their fields, those that every table has
+    at the end; columns that were asked for by `fields` come in that order, and dots lead into
+    objects.
     """
     names = list(dict.fromkeys(fields or [name for one in documents for name in one]))
+    if not fields:
+        names.sort(key=lambda name: name in _LAST)
     rows = [[_cell(_value(one, name)) for name in names] for one in documents]
     widths = [
         min(WIDTH_MAX, max(len(name), *(len(row[place]) for row in rows)))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from server.cli.printable import counted
 from server.core.errors import StartupError
 
 __all__ = ["export"]
@@ -109,8 +110,12 @@ async def _export(
         if not quiet:
             for table, one in written.items():
                 odd = f", {one.not_plain:,} of them as BSON" if one.not_plain else ""
-                shows.say(f"{table}: {one.documents:,} documents{odd}, {one.bytes:,} bytes")
-            shows.say(f"{len(written):,} tables of {database.name!r} at {shown} are in {to}")
+                shows.say(
+                    f"{table}: {counted(one.documents, 'document')}{odd}, {one.bytes:,} bytes"
+                )
+            shows.say(
+                f"{counted(len(written), 'table')} of {database.name!r} at {shown} written to {to}"
+            )
     return {
         "to": str(to),
         "tables": {table: asdict(one) for table, one in written.items()},

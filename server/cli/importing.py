@@ -186,8 +186,7 @@ def _sentence(table: str, outcome: "Outcome", mode: str, *, dry_run: bool) -> st
     parts = [f"{outcome.inserted:,} inserted"]
     if mode == "upsert":
         parts.append(f"{outcome.replaced:,} replaced")
-        if not dry_run:
-            parts.append(f"{outcome.unchanged:,} there already")
+        parts.append(f"{outcome.unchanged:,} left as they are")
     if mode == "replace":
         parts.insert(0, f"{outcome.removed:,} removed")
     if outcome.failed:

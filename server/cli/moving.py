@@ -29,7 +29,8 @@ class Moving:
 
     def __init__(self, unit: Literal["documents", "bytes"], *, quiet: bool) -> None:
         self._unit = unit
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=True, highlight=False)
+        self._console.soft_wrap = not self._console.is_terminal  # a line stays one in a log
         self._bars = self._console.is_terminal and not quiet
         self._quiet = quiet
         self._tasks: dict[str, TaskID] = {}
@@ -42,6 +43,7 @@ class Moving:
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._bars,
+            transient=True,  # what is said of each table takes its place
         )
 
     def told(self, name: str, done: int, total: int) -> None:

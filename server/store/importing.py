@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import bson
-from bson import Timestamp
+from bson import Regex, Timestamp
 from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
@@ -70,6 +71,11 @@ class _Line:
     number: int
     document: RawBSONDocument
 
+    @cached_property
+    def key(self) -> bytes:
+        """Its `_id`, by which it is told from others."""
+        return bson.encode({"_id": self.document["_id"]}, codec_options=RAW)
+
     @property
     def by_id(self) -> dict[str, Any]:
         return {"_id": {"$eq": self.document["_id"]}}
@@ -99,47 +105,74 @@ async def import_file(
 async def judge_file(collection: Collection, path: Path, mode: Mode, progress: Progress) -> Outcome:
     """What `import_file` would do, as far as can be told without doing it.
 
-    Unique indexes are not looked at, and a document that is there counts as replaced, be it equal.
+    Unique indexes and validators are not looked at.
     """
     outcome = Outcome()
     if mode == "replace":
         outcome.removed = await collection.estimated_document_count()
     for batch in _batches(path, mode, outcome, progress):
-        there: set[bytes] = set()
-        if mode != "replace":
-            ids = [line.document["_id"] for line in batch]
-            found = collection.with_options(codec_options=RAW).find({"_id": {"$in": ids}}, ["_id"])
-            there = {bytes(one.raw) async for one in found}
+        there = {} if mode == "replace" else await _there(collection, batch)
         for line in batch:
-            known = bson.encode({"_id": line.document["_id"]}, codec_options=RAW) in there
-            if known and mode == "insert":
-                outcome.fail(line.number, "a document of this _id is there already")
-            elif known:
-                outcome.replaced += 1
-            else:
+            equal = there.get(line.key)
+            if equal is None:
                 outcome.inserted += 1
+            elif mode == "insert":
+                outcome.fail(line.number, "a document of this _id is there already")
+            elif equal:
+                outcome.unchanged += 1
+            else:
+                outcome.replaced += 1
     return outcome
 
 
 async def _write(
     collection: Collection, batch: Sequence[_Line], mode: Mode, outcome: Outcome
 ) -> None:
-    """Insert those that can be; what is there already, and what an insert would alter, follows."""
-    later = [line for line in batch if _would_be_stamped(line.document)]
-    first = [line for line in batch if not _would_be_stamped(line.document)]
-    for line, code, reason in await _bulk(
-        collection, first, [InsertOne(line.document) for line in first], outcome
-    ):
-        if code == _DUPLICATE_KEY and mode != "insert" and await _is_there(collection, line):
+    """Insert the new ones, put those that differ in the old ones' place, leave the others."""
+    there = await _there(collection, batch) if mode == "upsert" else {}
+    fresh: list[_Line] = []
+    later: list[_Line] = []
+    for line in batch:
+        if there.get(line.key):
+            outcome.unchanged += 1
+        elif line.key in there or _would_be_stamped(line.document):
             later.append(line)
         else:
-            outcome.fail(line.number, reason)
+            fresh.append(line)
+    inserts = [InsertOne(line.document) for line in fresh]
+    for line, error in await _bulk(collection, fresh, inserts, outcome):
+        if mode != "insert" and error.get("keyPattern") == {"_id": 1}:
+            later.append(line)  # it was not there a moment ago, or twice in the file
+        else:
+            outcome.fail(line.number, _reason(error))
+    later.sort(key=lambda line: line.number)
     updates = [
         UpdateOne(line.by_id, [{"$replaceWith": {"$literal": line.document}}], upsert=True)
-        for line in sorted(later, key=lambda line: line.number)
+        for line in later
     ]
-    for line, _, reason in await _bulk(collection, later, updates, outcome):
-        outcome.fail(line.number, reason)
+    for line, error in await _bulk(collection, later, updates, outcome):
+        outcome.fail(line.number, _reason(error))
+
+
+async def _there(collection: Collection, batch: Sequence[_Line]) -> dict[bytes, bool]:
+    """The keys of those whose `_id` is there already, and whether the document is equal."""
+    lines = {line.key: line for line in batch}  # where one is twice in the file, the last counts
+    ids = [line.document["_id"] for line in lines.values() if not _is_operator(line.document)]
+    raw = collection.with_options(codec_options=RAW)
+    there: dict[bytes, bool] = {}
+    async for found in raw.find({"_id": {"$in": ids}}):
+        key = bson.encode({"_id": found["_id"]}, codec_options=RAW)
+        if key in lines:
+            there[key] = lines[key].document.raw == found.raw
+    return there
+
+
+def _is_operator(document: RawBSONDocument) -> bool:
+    """Whether its `_id` would mean something else within a filter."""
+    id_ = document["_id"]
+    if isinstance(id_, RawBSONDocument):
+        return any(name.startswith("$") for name in id_)
+    return isinstance(id_, Regex | list)
 
 
 def _would_be_stamped(document: RawBSONDocument) -> bool:
@@ -147,21 +180,16 @@ def _would_be_stamped(document: RawBSONDocument) -> bool:
     return Timestamp(0, 0) in document.values()
 
 
-async def _is_there(collection: Collection, line: _Line) -> bool:
-    """Whether it is the `_id` that another document has, and not what a unique index forbids."""
-    return await collection.find_one(line.by_id, ["_id"]) is not None
-
-
 async def _bulk(
     collection: Collection,
     lines: Sequence[_Line],
     writes: Sequence[InsertOne[Any] | UpdateOne],
     outcome: Outcome,
-) -> list[tuple[_Line, int, str]]:
-    """Write, each for itself; those that failed, with MongoDB's code and words."""
+) -> list[tuple[_Line, dict[str, Any]]]:
+    """Write, each for itself; those that failed, with MongoDB's error."""
     if not writes:
         return []
-    failed: list[tuple[_Line, int, str]] = []
+    failed: list[tuple[_Line, dict[str, Any]]] = []
     try:
         result = (await collection.bulk_write(writes, ordered=False)).bulk_api_result
     except BulkWriteError as error:
@@ -169,7 +197,7 @@ async def _bulk(
         if result.get("writeConcernErrors"):
             raise  # it is not known what the majority has
         errors: list[dict[str, Any]] = result["writeErrors"]
-        failed += [(lines[one["index"]], one["code"], _reason(one)) for one in errors]
+        failed += [(lines[one["index"]], one) for one in errors]
     outcome.inserted += result["nInserted"] + result["nUpserted"]
     outcome.replaced += result["nModified"]
     outcome.unchanged += result["nMatched"] - result["nModified"]

@@ -1,7 +1,7 @@
 """`headwater data`: what is in a database, for people and for programs."""
 
-import asyncio
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,8 @@ from pymongo import AsyncMongoClient
 
 from schemas.chat_messages import ChatMessage
 from schemas.tasks import Task
-from server.cli.data import data
-from server.core.errors import StartupError
 from server.store.connection import database_name
-from tests.headwater_command import Command, headwater
+from tests.command_here import Said, headwater_here
 
 Client = AsyncMongoClient[Any]
 MADE = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
@@ -37,11 +35,9 @@ async def uri(database_uri: str, mongo: Client) -> str:
     return database_uri
 
 
-async def run(*arguments: str, uri: str, columns: int = 100) -> Command:
-    environment = {"HEADWATER_MONGODB_URI": uri, "PYTHONUTF8": "1", "COLUMNS": str(columns)}
-    async with headwater("data", *arguments, **environment) as command:
-        await command.ended()
-    return command
+async def run(*arguments: str, uri: str, columns: int = 100) -> Said:
+    settings = {"HEADWATER_MONGODB_URI": uri, "COLUMNS": str(columns)}
+    return await headwater_here("data", *arguments, **settings)
 
 
 async def test_it_lists_tables_and_shows_documents_without_what_is_internal(uri: str) -> None:
@@ -50,9 +46,11 @@ async def test_it_lists_tables_and_shows_documents_without_what_is_internal(uri:
         ["table", "documents"], ["chatMessages", "1"], ["stones", "1"], ["tasks", "3"]
     ]  # fmt: skip
     shown = await run("tasks", "--sort", "_id", "--limit", "2", uri=uri)
-    assert shown.process.returncode == 0, shown.said
-    assert shown.stdout[0].split()[:2] == ["_id", "createdAt"]
-    assert shown.stdout[1].split()[:3] == ["task0", "2026-01-02", "03:04:05.678"]
+    assert shown.code == 0, shown.said
+    assert shown.stdout[0].split()[-2:] == ["createdAt", "updatedAt"]
+    assert shown.stdout[0].split()[:2] == ["_id", "title"]
+    assert shown.stdout[1].split()[:2] == ["task0", "Rivers"]
+    assert "2026-01-02 03:04:05.678" in shown.stdout[1]
     assert shown.stdout[3] == "2 documents, and more (--limit)"
     assert "undeclared" not in shown.said
     sea = await run("tasks", "--filter", '{"_id": "task2"}', "--fields", "title", uri=uri)
@@ -76,30 +74,28 @@ async def test_what_has_no_room_is_named_and_lines_are_no_wider_than_the_termina
     assert nested.stdout[1].split() == ["secret-owner", "2026-01-02", "03:04:05.678"]
 
 
-REFUSALS: list[tuple[str, dict[str, Any], str]] = [
-    ("stones", {}, "The built-in application has no table 'stones', only agentTools, "),
-    ("rocks", {"raw": True}, "There is no table 'rocks' in "),
-    ("tasks", {"where": "{a"}, "--filter cannot be read: it is no JSON"),
-    ("tasks", {"where": '{"$nope": 1}'}, "refused (unknown top level operator: $nope"),
-    ("tasks", {"app": "nowhere.py:app"}, "There is no app at 'nowhere.py:app'"),
+REFUSALS = [
+    (["stones"], "The built-in application has no table 'stones', only agentTools, "),
+    (["rocks", "--raw"], "There is no table 'rocks' in "),
+    (["tasks", "--filter", "{a"], "--filter cannot be read: it is no JSON"),
+    (["tasks", "--filter", '{"$nope": 1}'], "refused (unknown top level operator: $nope"),
+    (["tasks", "--app", "nowhere.py:app"], "There is no app at 'nowhere.py:app'"),
 ]
 
 
-async def test_what_cannot_be_shown_is_told_in_a_sentence(
-    uri: str, monkeypatch: pytest.MonkeyPatch
+async def test_what_cannot_be_shown_is_told_in_a_sentence(uri: str) -> None:
+    for arguments, words in REFUSALS:
+        command = await run(*arguments, uri=uri)
+        assert command.code == 2, command.said
+        assert command.stdout == []
+        (sentence,) = command.stderr
+        assert sentence.startswith("headwater: ")
+        assert words in sentence
+
+
+async def test_an_apps_own_table_is_shown_by_naming_the_app(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HEADWATER_MONGODB_URI", uri)
-    for table, options, words in REFUSALS:
-        with pytest.raises(StartupError) as caught:
-            await asyncio.to_thread(data, table, **({"sort": "-_id"} | options))
-        assert words in str(caught.value)
-    command = await run("stones", uri=uri)
-    assert command.process.returncode == 2, command.said
-    assert command.stdout == []
-    assert command.stderr[0].startswith("headwater: The built-in application has no table")
-
-
-async def test_an_apps_own_table_is_shown_by_naming_the_app(uri: str, tmp_path: Path) -> None:
     file = tmp_path / "quarry.py"
     file.write_text(
         "from schemas.document import Document\n"
@@ -109,6 +105,7 @@ async def test_an_apps_own_table_is_shown_by_naming_the_app(uri: str, tmp_path: 
         "@query\ndef all(ctx: QueryCtx):\n    return ctx.find(Stone)\n"
         "app = create_app(functions=[__name__])\n"
     )
+    monkeypatch.setattr(sys, "path", sys.path[:])
     command = await run("stones", "--app", f"{file}:app", "--json", uri=uri)
-    assert command.process.returncode == 0, command.said
+    assert command.code == 0, command.said
     assert list(map(json.loads, command.stdout)) == [{"_id": 1, "hard": True}]

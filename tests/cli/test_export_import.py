@@ -23,7 +23,8 @@ from server.cli.importing import import_
 from server.core.errors import StartupError
 from server.store.connection import database_name
 from server.store.extended_json import RAW, Unreadable, from_line, to_line
-from tests.headwater_command import Command, headwater
+from tests.command_here import Said, headwater_here
+from tests.headwater_command import headwater
 from tests.live import random_documents
 
 SEED = 20261126
@@ -35,11 +36,8 @@ def listed(folder: Path) -> list[str]:
     return sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
 
 
-async def run(*arguments: object, uri: str, **environment: str) -> Command:
-    environment |= {"HEADWATER_MONGODB_URI": uri, "PYTHONUTF8": "1"}
-    async with headwater(*map(str, arguments), **environment) as command:
-        await command.ended()
-    return command
+async def run(*arguments: object, uri: str) -> Said:
+    return await headwater_here(*arguments, HEADWATER_MONGODB_URI=uri)
 
 
 def raw(document: dict[str, Any]) -> RawBSONDocument:
@@ -118,7 +116,7 @@ async def test_every_bson_type_comes_back_as_the_bytes_that_it_was(
     assert before["things/ä.b"] == {bytes(one.raw) for one in documents}
 
     exported = await run("export", "--to", folder, "--json", uri=database_uri)
-    assert exported.process.returncode == 0, exported.said
+    assert exported.code == 0, exported.said
     told = json.loads(exported.stdout[0])["tables"]
     assert {table: one["documents"] for table, one in told.items()} == {
         "nothing": 0, "tasks": 1, "things/ä.b": len(documents)
@@ -127,7 +125,7 @@ async def test_every_bson_type_comes_back_as_the_bytes_that_it_was(
     assert len(odd_documents()) - 5 < odd < len(documents) / 3
     await mongo.drop_database(name)
     imported = await run("import", folder, "--json", uri=database_uri)
-    assert imported.process.returncode == 0, imported.said
+    assert imported.code == 0, imported.said
     assert any("no table of" in line and "things/ä.b" in line for line in imported.stderr)
     del before["headwaterMeta"]  # which tells a database from others
     assert await contents(mongo, name) == before
@@ -189,7 +187,7 @@ async def test_killed_at_random_moments_and_run_again_it_ends_equal(
         await mongo[name][table].insert_many(documents)
     before = await contents(mongo, name)
 
-    async def killed_and_run(begun: Callable[[], Awaitable[bool]], *arguments: object) -> Command:
+    async def killed_and_run(begun: Callable[[], Awaitable[bool]], *arguments: object) -> Said:
         for _ in range(3):
             async with headwater(*map(str, arguments), HEADWATER_MONGODB_URI=database_uri) as one:
                 ended = asyncio.create_task(one.ended())
@@ -209,11 +207,11 @@ async def test_killed_at_random_moments_and_run_again_it_ends_equal(
 
     killed: list[bool] = []
     exported = await killed_and_run(writes, "export", "--to", folder)
-    assert exported.process.returncode == 0, exported.said
+    assert exported.code == 0, exported.said
     assert not any(name.endswith(".part") for name in listed(folder))
     await mongo.drop_database(name)
     imported = await killed_and_run(stores, "import", folder)
-    assert imported.process.returncode == 0, imported.said
+    assert imported.code == 0, imported.said
     assert await contents(mongo, name) == before
     assert killed.count(True) > 2, killed
 
@@ -235,18 +233,18 @@ async def test_an_interrupted_export_is_not_imported_and_goes_on_with_what_is_mi
     await mongo[name].b.insert_one({"_id": 2})
 
     refused = await run("import", folder, uri=database_uri)
-    assert refused.process.returncode == 2
+    assert refused.code == 2
     assert "was interrupted; run it again" in refused.stderr[0]
     written_at = (folder / "a.jsonl").stat().st_mtime_ns
     exported = await run("export", "--to", folder, uri=database_uri)
-    assert exported.process.returncode == 0, exported.said
+    assert exported.code == 0, exported.said
     assert (folder / "a.jsonl").stat().st_mtime_ns == written_at
     one = '{"_id": {"$numberInt": "1"}}\n'
     assert [(folder / f"{table}.jsonl").read_text() for table in "ab"] == [one, one]
 
     (folder / "a.jsonl").write_text("")
     cut = await run("import", folder, uri=database_uri)
-    assert cut.process.returncode == 2
+    assert cut.code == 2
     assert "a.jsonl is not as it was exported" in cut.stderr[0]
     # Begun anew where it was complete: all of what is there now, and nothing of before.
     await mongo[name].a.drop()
@@ -273,7 +271,7 @@ async def test_lines_that_fail_are_told_by_number_and_the_others_are_stored(
 
     async def told(*arguments: object) -> dict[str, Any]:
         command = await run("import", file, "--json", *arguments, uri=database_uri)
-        assert command.process.returncode == 1, command.said
+        assert command.code == 1, command.said
         (one,) = json.loads(command.stdout[0])["files"]
         return one
 
@@ -305,7 +303,7 @@ async def test_lines_that_fail_are_told_by_number_and_the_others_are_stored(
 
     file.write_text(LINES[0])
     command = await run("import", file, "--mode", "replace", uri=database_uri)
-    assert command.process.returncode == 0, command.said
+    assert command.code == 0, command.said
     assert await table.find().to_list() == [{"_id": "new", "n": 1}]
     assert "people: 4 removed, 1 inserted" in command.stderr
 
@@ -356,14 +354,14 @@ async def test_a_view_is_left_out_and_a_validator_is_told_of(
     file = tmp_path / "checked.jsonl"
     await database.checked.insert_one({"_id": 1, "n": 1})
     alone = await run("export", "checked", "--to", file, uri=database_uri)
-    assert alone.process.returncode == 0, alone.said
+    assert alone.code == 0, alone.said
     assert from_line(file.read_bytes())["n"] == 1
     command = await run("export", "--to", tmp_path / "out", uri=database_uri)
-    assert command.process.returncode == 1, command.said
+    assert command.code == 1, command.said
     assert "seen: left out, for it is a view, which holds no documents of its own" in command.stderr
     assert "checked: was made with validator, which its file does not carry" in command.stderr
     file.write_text('{"_id": 2, "n": "two"}\n{"_id": 3, "n": 3}')
     imported = await run("import", file, uri=database_uri)
-    assert imported.process.returncode == 1
+    assert imported.code == 1
     assert f"  {file}, line 1: Document failed validation" in imported.stderr
     assert await database.checked.count_documents({}) == 2
