@@ -116,7 +116,7 @@ async def test_an_index_that_stands_in_the_way_is_named(
 async def test_a_standalone_and_a_dead_address_are_told_with_their_cures(
     fast_dir: Path, look: Look
 ) -> None:
-    async with bare_mongod(fast_dir / "standalone") as address:
+    async with bare_mongod(fast_dir / "alone") as address:
         code, told = await look(HEADWATER_MONGODB_URI=f"mongodb://{address}/x")
     assert code == 1
     assert "standalone mongod, which has no change streams" in told["MongoDB"]["says"]

@@ -22,6 +22,7 @@ from server.cli.export import export
 from server.cli.importing import import_
 from server.core.errors import StartupError
 from server.store.connection import database_name
+from server.store.export_files import atomic_file
 from server.store.extended_json import RAW, Unreadable, from_line, to_line
 from tests.command_here import Said, headwater_here
 from tests.headwater_command import headwater
@@ -216,6 +217,15 @@ async def test_killed_at_random_moments_and_run_again_it_ends_equal(
     assert killed.count(True) > 2, killed
 
 
+def test_a_file_that_is_not_whole_does_not_take_the_old_ones_place(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("old")
+    with pytest.raises(InterruptedError), atomic_file(file) as new:
+        new.write(b"half")
+        raise InterruptedError
+    assert file.read_text() == "old"
+
+
 async def test_an_interrupted_export_is_not_imported_and_goes_on_with_what_is_missing(
     database_uri: str, mongo: Client, tmp_path: Path
 ) -> None:
@@ -241,6 +251,17 @@ async def test_an_interrupted_export_is_not_imported_and_goes_on_with_what_is_mi
     assert (folder / "a.jsonl").stat().st_mtime_ns == written_at
     one = '{"_id": {"$numberInt": "1"}}\n'
     assert [(folder / f"{table}.jsonl").read_text() for table in "ab"] == [one, one]
+
+    # Interrupted long ago: MongoDB has let go of that moment, and all is begun anew.
+    manifest["at"] = [1, 1]
+    (folder / "export.json").write_text(json.dumps(manifest))
+    anew = await run("export", "--to", folder, uri=database_uri)
+    assert anew.code == 0, anew.said
+    assert [len((folder / f"{table}.jsonl").read_text().splitlines()) for table in "ab"] == [2, 2]
+    # It is complete now: once more is a new export.
+    await mongo[name].b.insert_one({"_id": 3})
+    await run("export", "--to", folder, uri=database_uri)
+    assert [len((folder / f"{table}.jsonl").read_text().splitlines()) for table in "ab"] == [2, 3]
 
     (folder / "a.jsonl").write_text("")
     cut = await run("import", folder, uri=database_uri)
