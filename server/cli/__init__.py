@@ -4,6 +4,10 @@ import sys
 
 import typer
 
+from server.cli.data import data
+from server.cli.doctor import doctor
+from server.cli.export import export
+from server.cli.importing import import_
 from server.cli.queries import queries
 from server.cli.serve import serve
 from server.cli.standin import standin
@@ -21,6 +25,10 @@ app.command()(serve)
 app.command()(queries)
 app.command()(standin)
 app.command()(transcript)
+app.command()(data)
+app.command()(doctor)
+app.command()(export)
+app.command("import")(import_)
 
 
 @app.callback()

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from schemas.document import Document, Index
 from server.core.errors import StartupError
 
-__all__ = ["CALLS", "META", "SCHEDULES", "database_id", "ensure"]
+__all__ = ["CALLS", "META", "SCHEDULES", "database_id", "ensure", "wanted_indexes"]
 
 META = "headwaterMeta"
 """One document, by which a database is told from another."""
@@ -32,18 +32,24 @@ _INDEX_CONFLICTS = {85, 86}
 _DUPLICATE_KEY = 11000
 
 
+def wanted_indexes(tables: Iterable[type[Document]]) -> dict[str, list[dict[str, Any]]]:
+    """Of each collection that a server makes, the indexes, as createIndexes takes them."""
+    wanted = {**_OWN_INDEXES, **{table.collection: table.indexes for table in tables}}
+    return {name: list(map(_specification, indexes)) for name, indexes in wanted.items()}
+
+
 async def ensure(database: AsyncDatabase[dict[str, Any]], tables: Iterable[type[Document]]) -> None:
     """Make what is missing of the tables' collections and indexes, and of the server's own.
 
     Raises:
         StartupError: An index stands in the way of one with other options.
     """
-    wanted = {**_OWN_INDEXES, **{table.collection: table.indexes for table in tables}}
+    wanted = wanted_indexes(tables)
     existing = set(await database.list_collection_names())
     await asyncio.gather(
         *(
-            _ensure_one(database, collection, indexes, exists=collection in existing)
-            for collection, indexes in wanted.items()
+            _ensure_one(database, collection, specifications, exists=collection in existing)
+            for collection, specifications in wanted.items()
         )
     )
 
@@ -51,7 +57,7 @@ async def ensure(database: AsyncDatabase[dict[str, Any]], tables: Iterable[type[
 async def _ensure_one(
     database: AsyncDatabase[dict[str, Any]],
     collection: str,
-    indexes: Iterable[Index],
+    specifications: list[dict[str, Any]],
     *,
     exists: bool,
 ) -> None:
@@ -61,7 +67,6 @@ async def _ensure_one(
         except OperationFailure as error:
             if error.code != _NAMESPACE_EXISTS:  # another process was quicker
                 raise
-    specifications = [_specification(index) for index in indexes]
     if not specifications:
         return
     try:

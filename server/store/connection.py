@@ -45,6 +45,9 @@ async def connect_client(
             "HEADWATER_MONGODB_URI must begin with mongodb:// or mongodb+srv://; write, for "
             "example, mongodb://host:27017/myapp?replicaSet=rs0."
         )
+    if "@" in uri.partition("://")[2].partition("/")[2].partition("?")[0]:
+        # The driver would take what is between an "@" and a "/" of the password for a host.
+        raise StartupError(_refusal(uri, ValueError()))
     client: AsyncMongoClient[dict[str, Any]] | None = None
     try:
         client = AsyncMongoClient(

@@ -48,6 +48,7 @@ def open_api_document(catalog: Catalog) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Headwater", "version": "0.1.0"},
+        "servers": [{"url": "."}],  # beside this document, wherever that is mounted
         "paths": paths,
         "components": {"schemas": definitions.get("$defs", {})},
     }

@@ -56,7 +56,7 @@ def _listing(functions: Mapping[str, Function[..., Any]]) -> str:
         '<meta name="viewport" content="width=device-width">'
         '<link rel="stylesheet" href="browser/listing.css">'
         f"<h1>Headwater</h1><p>This app has {len(functions)} functions, and no page of its own. "
-        'They are described in <a href="openapi.json">openapi.json</a>; browsers use '
+        'They are described, and can be tried, in <a href="docs">docs</a>; browsers use '
         f'<a href="browser/client.js">client.js</a>.</p><ul>{rows}</ul>'
     )
 

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from server.web.calls import call_action, call_mutation, call_query
+from server.web.docs import docs, docs_file
 from server.web.errors import HANDLERS
 from server.web.health import healthz, readyz
 from server.web.live import live
@@ -46,6 +47,8 @@ def create_web(allowed_origins: frozenset[str]) -> Starlette:
             _stream("/api/sync", SyncEndpoint(), "GET", "POST"),
             Route("/api/live-queries", live_queries),
             Route("/openapi.json", open_api),
+            Route("/docs", docs),
+            Route("/docs/{version}/{name}", docs_file),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

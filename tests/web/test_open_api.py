@@ -59,7 +59,7 @@ def test_every_public_function_is_there_and_no_internal_one(document: dict[str, 
 def test_it_has_the_shape_of_open_api(document: dict[str, Any]) -> None:
     assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
     assert document["info"].keys() == {"title", "version"}
-    assert document.keys() == {"openapi", "info", "paths", "components"}
+    assert document.keys() == {"openapi", "info", "servers", "paths", "components"}
     names = document["components"]["schemas"].keys()
     assert all(re.fullmatch(r"[a-zA-Z0-9._-]+", name) for name in names)
     references = set(every(document, "$ref"))

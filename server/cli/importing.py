@@ -1,0 +1,194 @@
+"""``headwater import``: files of Extended JSON into tables."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from server.core.errors import StartupError
+
+if TYPE_CHECKING:
+    from server.store.importing import Outcome
+
+__all__ = ["import_"]
+
+SHOWN_MAX = 20
+"""Lines that failed, told of in a terminal."""
+
+
+def import_(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Folders that `headwater export` made, or .jsonl files.")
+    ],
+    table: Annotated[
+        str | None, typer.Option(help="The table of one file, else what the file is called.")
+    ] = None,
+    mode: Annotated[
+        Literal["upsert", "insert", "replace"],
+        typer.Option(
+            help="upsert: the file's document takes the place of one with its _id. insert: one "
+            "that is there stays, and counts as an error. replace: the table is emptied first."
+        ),
+    ] = "upsert",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; say what would be done.")
+    ] = False,
+    app: Annotated[
+        str | None, typer.Option(help="An app of your own whose tables these are, as file.py:app.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was done as JSON, for programs.")
+    ] = False,
+) -> None:
+    """Write documents from files into tables, a document a line, in Extended JSON
+    of any kind.
+
+    Lines that are no document, or that MongoDB refuses, are left out and told
+    of with their numbers; the exit code is 1 then. Each batch is acknowledged
+    by the majority. Interrupted and run again it ends the same: what is stored
+    already is not written twice. With --mode replace all lines are read first,
+    and nothing is removed where one is no document.
+
+    Indexes are not imported, for a server makes its own when it starts.
+
+    Examples:
+      headwater import backup/ --dry-run
+      headwater import backup/
+      headwater import people.jsonl --table users --mode insert
+    """
+    files = _files(paths, table)
+    told = asyncio.run(_import(files, mode, dry_run, app, quiet=as_json))
+    if as_json:
+        print(json.dumps(told))  # for a program to read
+    if any(one["failed"] for one in told["files"]):
+        sys.exit(1)
+
+
+def _files(paths: Sequence[Path], table: str | None) -> list[tuple[Path, str]]:
+    """Each file with the table that it is for.
+
+    Raises:
+        StartupError: There is no such file, or it is not what was exported.
+    """
+    from server.store.export_files import LINES, Manifest, file_of, table_of
+
+    files: list[tuple[Path, str]] = []
+    for path in paths:
+        if path.is_file():
+            files.append((path, table or table_of(path)))
+        elif not path.is_dir():
+            raise StartupError(f"There is no file or folder {path}; name one that is there.")
+        elif (manifest := Manifest.load(path)) is None:
+            found = sorted(path.glob(f"*{LINES}"))
+            if not found:
+                raise StartupError(f"{path} holds no {LINES} files; name a folder that does.")
+            files += [(file, table_of(file)) for file in found]
+        elif not manifest.complete:
+            raise StartupError(
+                f"The export in {path} was interrupted; run it again, or name the files that you "
+                "want of it."
+            )
+        else:
+            for name, written in manifest.written.items():
+                file = path / file_of(name)
+                if not file.is_file() or file.stat().st_size != written.bytes:
+                    raise StartupError(
+                        f"{file} is not as it was exported ({written.bytes:,} bytes); copy it "
+                        "again, or name the files themselves."
+                    )
+                files.append((file, name))
+    if table is not None and len(files) > 1:
+        raise StartupError("--table is for one file; name one, or leave it out.")
+    return files
+
+
+async def _import(
+    files: Sequence[tuple[Path, str]], mode: Any, dry_run: bool, app: str | None, *, quiet: bool
+) -> dict[str, Any]:
+    from server.cli.database import open_database  # here, because other commands need no driver
+    from server.cli.moving import moving
+    from server.cli.tables import declared_tables
+    from server.store.collections import META
+    from server.store.importing import import_file, judge_file
+
+    known = declared_tables(app).keys()
+    for file, table in files:
+        if table == META or table.startswith("system.") or not table or "$" in table:
+            raise StartupError(
+                f"{file} would go into {table[:100]!r}, which is no table; name one by --table."
+            )
+    told: list[dict[str, Any]] = []
+    async with open_database("import", reads=dry_run) as (database, shown):
+        there = set(await database.list_collection_names())
+        with moving("bytes", quiet=quiet) as shows:
+            for file, table in files:
+                unknown = table not in known and table not in there
+                if unknown:
+                    whose = f"{app} declares" if app else "the built-in application has"
+                    shows.say(
+                        f"Note: no table of {database.name!r}, and none that {whose}, is called "
+                        f"{table!r}; it is made without indexes."
+                    )
+
+                def progress(done: int, total: int, name: str = table) -> None:
+                    shows.told(name, done, total)
+
+                if not dry_run and table not in there:
+                    await database.create_collection(table)  # be it that no document follows
+                    there.add(table)
+                collection = database[table]
+                try:
+                    outcome = None
+                    if dry_run or mode == "replace":
+                        outcome = await judge_file(collection, file, mode, progress)
+                    if not dry_run and (outcome is None or not outcome.failed):
+                        outcome = await import_file(collection, file, mode, progress)
+                    elif not dry_run and outcome is not None:
+                        shows.say(f"{table}: nothing was removed or written")
+                        outcome.inserted = outcome.removed = 0
+                except OSError as error:
+                    raise StartupError(
+                        f"{file} cannot be read: {error.strerror or error}."
+                    ) from None
+                assert outcome is not None
+                told.append(_told(file, table, outcome))
+                if not quiet:
+                    shows.say(_sentence(table, outcome, mode, dry_run=dry_run))
+                    for line, reason in outcome.errors[:SHOWN_MAX]:
+                        shows.say(f"  {file}, line {line}: {reason}")
+                    if outcome.failed > SHOWN_MAX:
+                        shows.say(f"  … and {outcome.failed - SHOWN_MAX:,} more")
+        if not quiet and not dry_run:
+            shows.say(
+                f"Indexes are made by a server of {database.name!r} at {shown} when it starts."
+            )
+    return {"mode": mode, "dryRun": dry_run, "files": told}
+
+
+def _told(file: Path, table: str, outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "table": table,
+        "inserted": outcome.inserted,
+        "replaced": outcome.replaced,
+        "unchanged": outcome.unchanged,
+        "removed": outcome.removed,
+        "failed": outcome.failed,
+        "errors": [{"line": line, "reason": reason} for line, reason in outcome.errors],
+    }
+
+
+def _sentence(table: str, outcome: "Outcome", mode: str, *, dry_run: bool) -> str:
+    parts = [f"{outcome.inserted:,} inserted"]
+    if mode == "upsert":
+        parts.append(f"{outcome.replaced:,} replaced")
+        parts.append(f"{outcome.unchanged:,} left as they are")
+    if mode == "replace":
+        parts.insert(0, f"{outcome.removed:,} removed")
+    if outcome.failed:
+        parts.append(f"{outcome.failed:,} lines failed")
+    return f"{table}: {'would be ' if dry_run else ''}{', '.join(parts)}"
