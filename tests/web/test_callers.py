@@ -11,6 +11,7 @@ from server.runtime import Caller
 from tests import board
 from tests.serving import Running, serving
 from tests.sse import Follower, events_of
+from tests.waiting import eventually
 
 
 def by_header(connection: HTTPConnection) -> Caller | None:
@@ -157,22 +158,36 @@ async def test_a_clients_stream_passes_its_mutations_position_soon(
             assert len(theirs.events) == 1, "nobody else is woken"
 
 
-async def test_a_stream_that_is_opened_after_a_write_begins_with_it(database_uri: str) -> None:
+async def test_a_stream_that_is_opened_after_a_write_begins_with_it(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the live query is there already, and has not heard of the write yet."""
     async with serving(database_uri, board.HERE) as server:
-        first = Follower(server.http, {"n": ("board.notes", {"topic": "t"})})
-        async with first.following():
-            await first.until(lambda f: f.values == {"n": []})
-            for number in range(1, 20):
-                note = await server.mutation("board.add", topic="t")
-                query = {"id": "n", "function": "board.notes", "args": {"topic": "t"}}
-                asked = {"queries": [query], "after": server.wrote}
-                async with server.http.stream("POST", "/api/sync", json=asked) as response:
-                    event = await anext(events_of(response))
-                assert event.data["from"] is None
-                notes = event.data["queries"]["n"]["snapshot"]
-                assert len(notes) == number
-                assert notes[-1] == note
+        registry = server.app._services.registry  # type: ignore[union-attr]
+        prepare, held, go = registry.prepare, asyncio.Event(), asyncio.Event()
+
+        async def prepare_later(step: Any) -> None:
+            held.set()
+            await go.wait()
+            await prepare(step)
+
+        async def first_value(**more: str) -> Any:
+            query = {"id": "n", "function": "board.notes", "args": {"topic": "t"}}
+            asked = {"queries": [query], **more}
+            async with server.http.stream("POST", "/api/sync", json=asked) as response:
+                event = await anext(events_of(response))
+            assert event.data["from"] is None
+            return event.data["queries"]["n"]["snapshot"]
+
+        assert await first_value() == []
+        monkeypatch.setattr(registry, "prepare", prepare_later)
+        note = await server.mutation("board.add", topic="t")
+        await held.wait()
+        assert await first_value() == []
+        beginning = asyncio.create_task(first_value(after=server.wrote))
+        await eventually(lambda: registry._awaited)
+        go.set()
+        assert await beginning == [note]
 
 
 @pytest.mark.parametrize(
