@@ -8,7 +8,7 @@ so that the server runs them once however often they arrive. What the server say
 import asyncio
 import random
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
@@ -29,11 +29,15 @@ class Calls:
     Args:
         connection: To the server.
         client_id: The client's name, by which its streams know its mutations.
+
+    Attributes:
+        wrote: The position of the last answer to a mutation or an action; None before.
     """
 
     def __init__(self, connection: Connection, client_id: str) -> None:
         self._connection = connection
         self._client_id = client_id
+        self.wrote: str | None = None
 
     async def call(
         self, kind: Kind, function: str, args: Mapping[str, Any] | None, key: str, *, wait: bool
@@ -53,19 +57,23 @@ class Calls:
         attempt = 1
         while True:
             try:
-                return await self._attempt(path, body, headers, seconds)
+                answer = await self._attempt(path, body, headers, seconds)
             except HeadwaterError as error:
                 asked = error.retry_after_ms or 0
                 is_last = attempt == limits.CALL_ATTEMPTS_MAX or asked > limits.RETRY_AFTER_MS_MAX
                 if error.retry != "after" or is_last:
                     raise
                 delay = retry_seconds(attempt, error.retry_after_ms, random.random())  # noqa: S311
+            else:
+                if kind != "query":
+                    self.wrote = answer["position"]
+                return answer["value"]
             await asyncio.sleep(delay)
             attempt += 1
 
     async def _attempt(
         self, path: str, body: bytes, headers: Mapping[str, str], seconds: float
-    ) -> Any:
+    ) -> dict[str, Any]:
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._connection.answer("POST", path, body, **headers)
@@ -73,6 +81,10 @@ class Calls:
             raise NotReached(
                 f"The server at {self._connection.shown_url} gave no answer in {seconds:.0f} s."
             ) from None
-        if not isinstance(answer, dict) or "value" not in answer:
-            raise error_from_body(None, 200)
-        return cast("dict[str, Any]", answer)["value"]
+        match answer:
+            case {"value": _, "position": str(position)} if (
+                len(position) <= limits.POSITION_LENGTH_MAX
+            ):
+                return answer
+            case _:
+                raise error_from_body(None, 200)

@@ -67,7 +67,8 @@ class Client:
     """One client of one server; close it, or use it as a context.
 
     Each subscription is a stream of its own, because its query set is then fixed and needs no
-    handing over from one stream to the next; `follow` has several queries on one.
+    handing over from one stream to the next; `follow` has several queries on one. A stream that
+    is opened after a mutation, or after an action has responded, begins with what it wrote.
 
     Args:
         url: Where the server is.
@@ -268,6 +269,7 @@ class Client:
         following = Following(
             self._connection,
             self.client_id,
+            lambda: self._calls.wrote,
             queries,
             strict=strict,
             patience_seconds=patience_seconds,

@@ -43,6 +43,7 @@ class Following:
     Args:
         connection: To the server.
         client_id: The client's name.
+        wrote: Gives the position of the client's last write, where its streams are to begin.
         queries: By the names under which they are told.
         strict: Whether a query that is being run again holds the others back.
         patience_seconds: How long it may be cut off; None: for ever.
@@ -56,6 +57,7 @@ class Following:
         self,
         connection: Connection,
         client_id: str,
+        wrote: Callable[[], str | None],
         queries: Mapping[str, Query],
         *,
         strict: bool,
@@ -64,6 +66,8 @@ class Following:
     ) -> None:
         self._connection = connection
         self._client_id = client_id
+        self._wrote = wrote
+        self._refused: str | None = None  # of `wrote`
         self._queries = {id_: (name, dict(args)) for id_, (name, args) in queries.items()}
         self._strict = strict
         self._patience = float("inf") if patience_seconds is None else patience_seconds
@@ -119,6 +123,7 @@ class Following:
                 continue  # a query asked to be tried again
             if error.retry == "resync":
                 self.results.forget_positions()
+                self._refused = self._wrote()
             await self._wait_after(error)
 
     async def _wait_after(self, error: HeadwaterError) -> None:
@@ -187,7 +192,11 @@ class Following:
             position = self.results.position_of(id_)
             query = {"id": id_, "function": function, "args": args}
             queries.append(query | ({"from": position} if position else {}))
-        return orjson.dumps({"queries": queries, "client": self._client_id, "strict": self._strict})
+        asked = {"queries": queries, "client": self._client_id, "strict": self._strict}
+        wrote = self._wrote()
+        if wrote is not None and wrote != self._refused:
+            asked["after"] = wrote
+        return orjson.dumps(asked)
 
     def _take(self, event: ServerSentEvent, *, first: bool) -> None:
         transition = _transition(event)
