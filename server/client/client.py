@@ -97,13 +97,18 @@ class Client:
             if headers is not None:
                 raise ValueError("Give the bearer among the headers where there are others.")
             headers = {"Authorization": f"Bearer {bearer}"}
-        self.client_id = client_id or uuid4().hex
+        self._client_id = client_id or uuid4().hex
         self._connection = Connection(url, headers, cookies, http)
-        self._calls = Calls(self._connection, self.client_id)
+        self._calls = Calls(self._connection, self._client_id)
         self._streams: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         return f"<Client of {self._connection.shown_url}>"
+
+    @property
+    def client_id(self) -> str:
+        """The client's name for itself."""
+        return self._client_id
 
     @property
     def url(self) -> str:
