@@ -23,7 +23,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._closing = False
-        self._lock = threading.Lock()  # nothing is started once it is closing
+        self._lock = threading.RLock()  # nothing is started once it is closing
         self._ending: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="headwater client", daemon=True
@@ -44,14 +44,21 @@ class LoopThread:
             tasks.append(task)
             task.add_done_callback(lambda _: ended.set())
 
-        if not self._call(start):
-            coroutine.close()
-            raise RuntimeError("The client is closed.")
+        def abandon() -> None:
+            if tasks:
+                tasks[0].cancel()
+            else:
+                coroutine.close()
+                ended.set()
+
         try:
+            if not self._call(start):
+                coroutine.close()
+                raise RuntimeError("The client is closed.")
             ended.wait()
-        except BaseException:
-            self._call(lambda: tasks[0].cancel())
-            ended.wait()
+        except KeyboardInterrupt:  # may come at any moment, also before the loop was called
+            if self._call(abandon):
+                ended.wait()
             raise
         if tasks[0].cancelled():
             raise _ClosedMeanwhile("The client is closed.")
@@ -60,8 +67,15 @@ class LoopThread:
     def iterate(self, values: AsyncGenerator[_T]) -> Generator[_T]:
         """The same values, each waited for; they end when the loop is closed."""
 
+        one_at_a_time = asyncio.Lock()  # an interrupted value may still be on its way to its end
+
         async def following() -> _T:
-            return await anext(values)
+            async with one_at_a_time:
+                return await anext(values)
+
+        async def close() -> None:
+            async with one_at_a_time:
+                await values.aclose()
 
         try:
             while True:
@@ -71,7 +85,7 @@ class LoopThread:
                     return
                 yield value
         finally:
-            self._end(values)
+            self._end(close())
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """Run `last`, cancel what is still at work, and end the loop. May be repeated."""
@@ -103,15 +117,16 @@ class LoopThread:
                 self._loop.call_soon_threadsafe(function)
             return not self._closing
 
-    def _end(self, values: AsyncGenerator[Any]) -> None:
-        """Close `values`, whichever thread it is in which they are no longer wanted."""
+    def _end(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Run `closing`, and do not wait: it may be the garbage collector who ends something.
 
-        async def close() -> None:
-            await values.aclose()
+        In whichever thread, the loop's own included, and in the middle of whatever.
+        """
 
-        if threading.current_thread() is self._thread:  # the garbage collector's turn there
-            ending = self._loop.create_task(close())
+        def start() -> None:
+            ending = self._loop.create_task(closing)
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
-        elif not self._closing:
-            self.run(close())
+
+        if not self._call(start):
+            closing.close()  # the loop's end has ended it
