@@ -19,14 +19,17 @@ from server.client.errors import (
     Unavailable,
     UnknownFunction,
 )
+from server.client.functions import Argument, FunctionDescription
 
 __all__ = [
+    "Argument",
     "BadAnswer",
     "Change",
     "ClaudeFailed",
     "Client",
     "Conflict",
     "Forbidden",
+    "FunctionDescription",
     "Headers",
     "HeadwaterError",
     "Internal",

@@ -18,10 +18,12 @@ from uuid import uuid4
 
 import httpx2
 
+from server.client import limits
 from server.client.calls import Calls
 from server.client.connection import Connection, Headers
-from server.client.errors import HeadwaterError
+from server.client.errors import HeadwaterError, NotReached
 from server.client.following import Following, OnInterruption, Query
+from server.client.functions import FunctionDescription, described
 
 __all__ = ["Change", "Client", "View"]
 
@@ -179,6 +181,18 @@ class Client:
         """
         key = idempotency_key or uuid4().hex
         return await self._calls.call("action", function, args, key, wait=wait)
+
+    async def functions(self) -> list[FunctionDescription]:
+        """What the server's functions are called, and what they take. Asked for once, not again.
+
+        Raises:
+            HeadwaterError: The server cannot be reached, or it is no Headwater server.
+        """
+        try:
+            async with asyncio.timeout(limits.CALL_SECONDS_MAX):
+                return described(await self._connection.answer("GET", "/openapi.json"))
+        except TimeoutError:
+            raise NotReached(f"The server at {self.url} does not say what it has.") from None
 
     async def subscribe(
         self,

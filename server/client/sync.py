@@ -18,6 +18,7 @@ from server.client import client as asynchronous
 from server.client.client import DEFAULT_URL, Change, View
 from server.client.connection import Headers
 from server.client.following import OnInterruption, Query
+from server.client.functions import FunctionDescription
 from server.client.loop_thread import LoopThread
 
 __all__ = ["Client"]
@@ -101,6 +102,10 @@ class Client:
         return self._thread.run(
             self._client.action(function, args, wait=wait, idempotency_key=idempotency_key)
         )
+
+    def functions(self) -> list[FunctionDescription]:
+        """What the server's functions are called, and what they take."""
+        return self._thread.run(self._client.functions())
 
     def subscribe(
         self,
