@@ -67,22 +67,22 @@ def _lines(
     elif isinstance(value, dict) and value:
         found = cast("dict[str, Any]", value)
         before = cast("dict[str, Any]", old) if isinstance(old, dict) else None
-        yield _bracket(pad, prefix, "{", is_new=before is None)
+        yield _bracket(pad, prefix, "{", "", is_new=before is None)
         for left, (key, one) in zip(range(len(found) - 1, -1, -1), found.items(), strict=True):
             was = _NEW if before is None else before.get(key, _NEW)
             name = [(printable_json(key), _KEY), (": ", "")]
             yield from _lines(one, was, depth + 1, name, "," if left else "")
         gone = before is not None and any(key not in found for key in before)
-        yield _bracket(pad, [], "}" + end, is_new=gone or before is None)
+        yield _bracket(pad, [], "}", end, is_new=gone or before is None)
     elif isinstance(value, list) and value:
         items = cast("list[Any]", value)
         before = cast("list[Any]", old) if isinstance(old, list) else None
-        yield _bracket(pad, prefix, "[", is_new=before is None)
+        yield _bracket(pad, prefix, "[", "", is_new=before is None)
         counterparts = [_NEW] * len(items) if before is None else _counterparts(items, before)
         for left, one, was in zip(range(len(items) - 1, -1, -1), items, counterparts, strict=True):
             yield from _lines(one, was, depth + 1, [], "," if left else "")
         kept = sum(was is not _NEW for was in counterparts)
-        yield _bracket(pad, [], "]" + end, is_new=before is None or kept < len(before))
+        yield _bracket(pad, [], "]", end, is_new=before is None or kept < len(before))
     elif isinstance(value, str):
         yield from _text_lines(value, old, pad, prefix, end)
     else:
@@ -93,8 +93,10 @@ def _lines(
         yield Line(pad, [*prefix, (printable_json(scalar), marked), (end, "")], changed=not same)
 
 
-def _bracket(pad: int, prefix: list[tuple[str, str]], bracket: str, *, is_new: bool) -> Line:
-    return Line(pad, [*prefix, (bracket, CHANGED if is_new else "")], changed=is_new)
+def _bracket(
+    pad: int, prefix: list[tuple[str, str]], bracket: str, end: str, *, is_new: bool
+) -> Line:
+    return Line(pad, [*prefix, (bracket, CHANGED if is_new else ""), (end, "")], changed=is_new)
 
 
 def _text_lines(

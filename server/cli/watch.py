@@ -25,6 +25,7 @@ __all__ = ["watch"]
 
 FRAME_SECONDS = 1 / 15
 """Between two pictures; what changes meanwhile is shown together."""
+_HEAD_ROWS = 3
 
 
 def watch(
@@ -136,16 +137,17 @@ class _Screen:
         self._live.update(self._picture(), refresh=True)
 
     def _picture(self) -> RenderableType:
-        head = self._head.copy()
-        head.append("  ")
-        head.append_text(self._state())
-        head.truncate(self._live.console.width, overflow="ellipsis")
-        if self._change is None:
-            return head
         width, height = self._live.console.size
+        head, state = self._head.copy(), self._state()
+        for line in (head, state):
+            line.truncate(width, overflow="ellipsis")
+        if self._change is None:
+            return Group(head, state)
         lines = value_lines(self._change.value, self._before)
-        rows, self._anchor = window(lines, self._live.console, width, height - 2, self._anchor)
-        return Group(head, Text(), *rows)
+        rows, self._anchor = window(
+            lines, self._live.console, width, height - _HEAD_ROWS, self._anchor
+        )
+        return Group(head, state, Text(), *rows)
 
     def _state(self) -> Text:
         if self._failure is not None:
