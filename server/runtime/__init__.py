@@ -20,12 +20,14 @@ from server.runtime.query_context import QueryCtx
 from server.runtime.runtime import Runtime
 from server.runtime.shared_key import SharedKey
 from server.runtime.tools import Tool, tool
+from server.runtime.ungiven import UNGIVEN
 from server.runtime.write_context import MutationCtx
 from server.store.clock import NOW
 
 __all__ = [
     "ANONYMOUS",
     "NOW",
+    "UNGIVEN",
     "ActionCtx",
     "Actions",
     "Answer",
