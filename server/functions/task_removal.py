@@ -15,8 +15,9 @@ from schemas.terminal_output import TerminalOutput
 from schemas.tool_logs import ToolLog
 from schemas.transcripts import TranscriptEntry
 from schemas.workspace_status import WorkspaceStatus
+from server.functions import presence
 from server.functions.replies import RUNNING
-from server.runtime import ActionCtx, MutationCtx, mutation
+from server.runtime import NOW, ActionCtx, MutationCtx, mutation
 
 __all__ = ["BELONGING", "finish_removals", "remove_task"]
 
@@ -24,6 +25,7 @@ BELONGING: tuple[type[Document], ...] = (
     ChatMessage,
     AgentTool,
     TranscriptEntry,
+    *presence.TABLES,
     FileChange,
     ToolLog,
     TerminalOutput,
@@ -58,7 +60,7 @@ async def finish_removals(ctx: ActionCtx) -> None:
     for removal in await ctx.find(TaskRemoval, {"open": True}, sort=oldest, limit=REMOVALS_MAX):
         while await ctx.run_mutation(remove_rows, task_id=removal.id):
             pass
-    lingered = {"$expr": {"$lte": ["$createdAt", {"$subtract": ["$$NOW", LINGER_MS]}]}}
+    lingered = {"$expr": {"$lte": ["$createdAt", {"$subtract": [NOW, LINGER_MS]}]}}
     last_looks = await ctx.find(
         TaskRemoval, {"open": False, **lingered}, sort=oldest, limit=REMOVALS_MAX
     )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.names import stored_name
 from schemas.workspace_status import WorkspaceHealth, WorkspaceStatus
-from server.runtime import MutationCtx, QueryCtx
+from server.runtime import NOW, MutationCtx, QueryCtx
 
 __all__ = ["DEGRADED_AFTER_MS", "GONE_AFTER_MS", "Said", "ShownHealth", "health_of", "note"]
 
@@ -88,5 +88,5 @@ async def note(ctx: MutationCtx, workspace: WorkspaceStatus) -> WorkspaceStatus:
     if await ctx.get(WorkspaceStatus, workspace.id) is None:
         await ctx.insert(workspace)
     said = {name: {"$literal": getattr(workspace, name)} for name in _SAID}
-    seen = {"lastSeenAt": "$$NOW", "updatedAt": "$$NOW"}
+    seen = {"lastSeenAt": NOW, "updatedAt": NOW}
     return await ctx.update(WorkspaceStatus, workspace.id, [{"$set": said | seen}])
