@@ -176,6 +176,7 @@ class Headwater:
         ticker = Ticker(registry, ticks)
         writes = Writes(database)
         runtime = Runtime(self.catalog, reads, writes)
+        stack.push_async_callback(runtime.stop)
         actions = Actions(self.catalog, registry, reads, writes, claude)
         await stack.enter_async_context(supervised("feed", lambda: feed.run(registry)))
         await stack.enter_async_context(supervised("rounds", registry.rounds.run))

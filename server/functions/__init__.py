@@ -1,7 +1,8 @@
-"""The built-in application: tasks, users, messages and Claude's replies."""
+"""The built-in application: tasks, users, presence, messages and Claude's replies."""
 
 from server.functions import (
     messages,
+    presence,
     sample_tools,
     streaming,
     tasks,
@@ -12,7 +13,7 @@ from server.functions import (
 
 __all__ = ["ALL", "WITH_SAMPLES"]
 
-ALL = [tasks, users, messages, streaming, tool_call_tracking, transcripts]
+ALL = [tasks, users, presence, messages, streaming, tool_call_tracking, transcripts]
 """Its modules, for ``create_app(functions=[*server.functions.ALL, mine])``."""
 
 WITH_SAMPLES = [*ALL, sample_tools]

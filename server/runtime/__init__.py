@@ -21,9 +21,11 @@ from server.runtime.runtime import Runtime
 from server.runtime.shared_key import SharedKey
 from server.runtime.tools import Tool, tool
 from server.runtime.write_context import MutationCtx
+from server.store.clock import NOW
 
 __all__ = [
     "ANONYMOUS",
+    "NOW",
     "ActionCtx",
     "Actions",
     "Answer",

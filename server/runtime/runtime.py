@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 from schemas.wire.position import Time
@@ -16,11 +16,14 @@ from server.runtime.answer import Answer
 from server.runtime.caller import Caller
 from server.runtime.catalog import Catalog
 from server.runtime.explain import explain, explained
+from server.runtime.functions import Function
 from server.runtime.idempotency import KeyedCall, leave_trace
+from server.runtime.latest import Otherwise
+from server.runtime.latest_writes import LatestWrites
 from server.runtime.query_context import QueryCtx
 from server.runtime.shared_key import SharedKey
 from server.runtime.shown_arguments import shown_arguments
-from server.runtime.transactions import transaction, write
+from server.runtime.transactions import transaction, write, write_alone
 from server.store.reads import Reads, SnapshotGone
 from server.store.writes import Session, Writes
 
@@ -34,6 +37,11 @@ class Runtime:
         self.catalog = catalog
         self._reads = reads
         self._writes = writes
+        self._latest = LatestWrites(writes)
+
+    async def stop(self) -> None:
+        """Wait for what waits to be written, bounded."""
+        await self._latest.stop()
 
     # --- queries -------------------------------------------------------------------------------
 
@@ -129,15 +137,48 @@ class Runtime:
             else:
                 async with self._writes.single() as session:
                     parsed = function.parse(arguments, name)
-                    written = await write(
-                        function, name, session, parsed, caller, transaction=False
+                    alone = _Alone(name, caller, self._writes, self._latest)
+                    written, time = await write_alone(
+                        function, name, session, parsed, caller, alone
                     )
-                    value, time = encode(to_json(written)), session.time
+                    value = encode(to_json(written))
             return Answer(value, await self._known(time))
 
     async def _known(self, time: Time) -> Time:
         """`time`, or where nothing was read or written the present."""
         return time if time > Time(0, 0) else await self._reads.now()
+
+
+class _Alone:
+    """What a mutation can do that is no transaction itself."""
+
+    def __init__(self, name: str, caller: Caller, writes: Writes, latest: LatestWrites) -> None:
+        self._name = name
+        self._caller = caller
+        self._writes = writes
+        self._latest = latest
+
+    async def run_mutation(
+        self, function: Function[..., Awaitable[Any]], arguments: Mapping[str, Any]
+    ) -> tuple[Any, Time]:
+        """Run a mutation as a transaction of its own."""
+
+        async def body(session: Session) -> Any:
+            return await write(function, self._name, session, arguments, self._caller)
+
+        return await transaction(self._writes, self._name, body)
+
+    async def set_latest(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        now: Iterable[str],
+        together: str,
+        otherwise: Otherwise,
+    ) -> Time:
+        """Write values, or newer ones in their place, together with what others write."""
+        return await self._latest.write(collection, query, fields, now, together, otherwise)
 
 
 def _canonical(parsed: Mapping[str, Any], arguments: Mapping[str, Any]) -> bytes:

@@ -12,10 +12,10 @@ from server.live.find import Find, Get, Page, model_of, read_page
 from server.runtime.caller import Caller
 from server.runtime.functions import Function
 from server.runtime.shared_session import SharedSession
-from server.runtime.write_context import MutationCtx
+from server.runtime.write_context import Alone, MutationCtx
 from server.store.writes import Session, Writes
 
-__all__ = ["read", "transaction", "write"]
+__all__ = ["read", "transaction", "write", "write_alone"]
 
 T = TypeVar("T")
 
@@ -45,15 +45,28 @@ async def write(
     session: Session,
     parsed: Mapping[str, Any],
     caller: Caller,
-    *,
-    transaction: bool = True,
 ) -> Any:
-    """What a mutation gave, which reads and writes in `session`."""
-    shared = SharedSession(name, session, transaction=transaction)
-    value = await read(await function.invoke(MutationCtx(shared.open), parsed, caller))
+    """What a mutation gave, all of whose reads and writes are the transaction of `session`."""
+    shared = SharedSession(name, session, transaction=True)
+    value = await read(await function.invoke(MutationCtx(shared.open, caller), parsed, caller))
     if shared.failure is not None:  # the function caught it, but its transaction is over
         raise shared.failure
     return value
+
+
+async def write_alone(
+    function: Function[..., Any],
+    name: str,
+    session: Session,
+    parsed: Mapping[str, Any],
+    caller: Caller,
+    alone: Alone,
+) -> tuple[Any, Time]:
+    """What a mutation gave whose writes each stand by themselves, and the time of the last."""
+    shared = SharedSession(name, session, transaction=False)
+    ctx = MutationCtx(shared.open, caller, alone)
+    value = await read(await function.invoke(ctx, parsed, caller))
+    return value, max(ctx.time, session.time)
 
 
 async def read(value: Any) -> Any:

@@ -1,22 +1,26 @@
 """What a function that writes is given."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from schemas.document import Document
 from schemas.storable import storable
 from schemas.wire.position import Time
 from server.core.errors import NotFound
-from server.live.fields import check_filter, check_texts, check_update
+from server.live.fields import check_filter, check_names, check_texts, check_update
 from server.live.find import Spec, model_of
+from server.runtime.caller import ANONYMOUS, Caller
+from server.runtime.functions import Function
+from server.runtime.latest import Otherwise, setting
 from server.runtime.query_context import QueryCtx, addressed, stored_id
 from server.store.writes import Session
 
-__all__ = ["MutationCtx", "OpenSession", "WriteCtx"]
+__all__ = ["Alone", "MutationCtx", "OpenSession", "WriteCtx"]
 
+P = ParamSpec("P")
 D = TypeVar("D", bound=Document)
 R = TypeVar("R")
 
@@ -207,12 +211,108 @@ class WriteCtx(QueryCtx):
         )
 
 
+class Alone(Protocol):
+    """What the runtime does for a mutation whose writes each stand by themselves."""
+
+    async def run_mutation(
+        self, function: Function[..., Awaitable[Any]], arguments: Mapping[str, Any]
+    ) -> tuple[Any, Time]:
+        """Run a mutation as a transaction of its own."""
+        ...
+
+    async def set_latest(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        now: Iterable[str],
+        together: str,
+        otherwise: Otherwise,
+    ) -> Time:
+        """Write values, or newer ones in their place, together with what others write."""
+        ...
+
+
 class MutationCtx(WriteCtx):
     """What a mutation is given. All that it reads and writes is one transaction.
 
     MongoDB ends a transaction at its first error: a Conflict, say, is the mutation's answer even
     where the function catches it.
+
+    Args:
+        open_session: Opens the session in which the next read or write is made.
+        caller: Who asks.
+        alone: Where the mutation is no transaction, what the runtime does for it.
     """
+
+    def __init__(
+        self, open_session: OpenSession, caller: Caller = ANONYMOUS, alone: Alone | None = None
+    ) -> None:
+        super().__init__(open_session)
+        self._caller = caller
+        self._alone = alone
+
+    async def run_mutation(self, function: Function[P, Awaitable[R]], **arguments: Any) -> R:
+        """Run a mutation of Python arguments, for the same caller.
+
+        It is part of this mutation's transaction; where this one is none, a transaction of its own.
+        """
+        if self._alone is None:
+            return await function.invoke(self, arguments, self._caller)
+        value, time = await self._alone.run_mutation(function, arguments)
+        self._sessions.time = max(self._sessions.time, time)
+        return value
+
+    async def set_latest(
+        self,
+        table: type[Document],
+        query: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        *,
+        otherwise: Callable[[Mapping[str, Any]], Awaitable[Any]],
+        now: Sequence[str] = (),
+        together: str = "",
+    ) -> None:
+        """Set fields of one document that matches, at most some times a second.
+
+        For what changes faster than it need be seen. Calls with the same filter that come while
+        the last write is under way, or not a tenth of a second ago, are one write, in which each
+        field has its newest value; and what others write by this to the same table goes with it.
+        Each call returns when its values, or newer ones in their place, have been written. With
+        more than 25 documents that change `together` the tenth of a second grows, so that those
+        who look at them are told of 250 changes a second at the most.
+
+        In a transaction it is a write like any other.
+
+        Args:
+            table: Whose document.
+            query: Which; it is also told by this which calls may take each other's place.
+            fields: Values by stored path, none of them inside of another.
+            otherwise: Done with the newest values where no document matches. Calls that come for
+                the same document wait for it, so newer values are never followed by older ones.
+            now: Paths that become the present, on MongoDB's clock.
+            together: What is looked at together, such as the id of a room. Each has its own pace.
+        """
+        check_filter(table, query)
+        check_names(table, (*fields, *now), "set_latest")
+        found, values = addressed(table, query), cast("dict[str, Any]", storable(fields))
+        present = {*now, "updatedAt"} - values.keys()
+        if self._alone is None:
+            update = setting(values, present)
+            if not await self._sessions.do(
+                lambda session: session.apply(table.collection, found, update)
+            ):
+                await otherwise(values)
+            return
+
+        async def instead(newest: Mapping[str, Any]) -> Time:
+            await otherwise(newest)
+            return self.time
+
+        time = await self._alone.set_latest(
+            table.collection, found, values, present, together, instead
+        )
+        self._sessions.time = max(self._sessions.time, time)
 
 
 def _typed(table: type[D], stored: Mapping[str, Any]) -> D:

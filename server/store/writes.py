@@ -22,6 +22,9 @@ __all__ = ["Session", "Writes", "bson_bytes"]
 Document = dict[str, Any]
 T = TypeVar("T")
 
+Update = Mapping[str, Any] | list[Any]
+"""Operators, or a pipeline."""
+
 
 def bson_bytes(document: Mapping[str, Any]) -> int:
     """How many bytes a document takes."""
@@ -84,7 +87,7 @@ class Session:
         self,
         collection: str,
         query: Mapping[str, Any],
-        update: Mapping[str, Any] | list[Any],
+        update: Update,
         *,
         array_filters: Sequence[Mapping[str, Any]] | None = None,
         upsert: bool = False,
@@ -99,15 +102,13 @@ class Session:
             session=self._session,
         )
 
-    async def apply(
-        self, collection: str, query: Mapping[str, Any], update: Mapping[str, Any] | list[Any]
-    ) -> bool:
+    async def apply(self, collection: str, query: Mapping[str, Any], update: Update) -> bool:
         """Update one document without reading it back; whether one matched."""
         result = await self._database[collection].update_one(query, update, session=self._session)
         return result.matched_count == 1
 
     async def apply_many(
-        self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+        self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Update]]
     ) -> int:
         """Update one document for each filter, in no order; how many matched."""
         requests = [UpdateOne(query, update) for query, update in updates]
@@ -120,9 +121,7 @@ class Session:
         result = await self._database[collection].replace_one(query, new, session=self._session)
         return result.matched_count == 1
 
-    async def update_many(
-        self, collection: str, query: Mapping[str, Any], update: Mapping[str, Any] | list[Any]
-    ) -> int:
+    async def update_many(self, collection: str, query: Mapping[str, Any], update: Update) -> int:
         """Update all that match; how many were modified."""
         result = await self._database[collection].update_many(query, update, session=self._session)
         return result.modified_count
@@ -149,14 +148,20 @@ class Writes:
             yield Session(self._database, session)
 
     async def apply_many(
-        self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+        self,
+        collection: str,
+        updates: Sequence[tuple[Mapping[str, Any], Update]],
+        *,
+        repeatable: bool = False,
     ) -> tuple[list[bool | Exception], Time]:
         """Update one document for each filter, in no order.
 
         Gives for each whether it matched, or its error; and the cluster time of the last of them.
 
         MongoDB only counts what matched. Where that is fewer than all, each filter is asked again,
-        so it must match afterwards what it matched before.
+        so it must match afterwards what it matched before. One that did not match before must not
+        come to match either, unless the updates are `repeatable`: where some did, those that match
+        now are made once more, each by itself.
 
         Raises:
             pymongo.errors.PyMongoError: It is not known which of them were written.
@@ -177,7 +182,11 @@ class Writes:
             if matched < sum(outcome is True for outcome in outcomes):
                 for place, (query, _) in enumerate(updates):
                     if outcomes[place] is True:
-                        outcomes[place] = await session.count(collection, query) > 0
+                        outcomes[place] = matched > 0 and await session.count(collection, query) > 0
+                if repeatable and matched < sum(outcome is True for outcome in outcomes):
+                    for place, one in enumerate(updates):
+                        if outcomes[place] is True:
+                            outcomes[place] = await session.apply(collection, *one)
             return outcomes, session.time
 
     async def transaction(self, body: Callable[[Session], Awaitable[T]]) -> tuple[T, Time]:

@@ -50,6 +50,11 @@ def test_the_application_is_called_by_its_documented_names() -> None:
     assert public == [
         "messages.byTask",
         "messages.get",
+        "presence.broadcastActivity",
+        "presence.getActiveUsers",
+        "presence.getRecentActivities",
+        "presence.removePresence",
+        "presence.updatePresence",
         "streaming.cancelStream",
         "streaming.resumeStream",
         "streaming.streamChat",
