@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
 
-.PHONY: setup serve test test-live check bench bench-peers fuzz seed seed-large format clean
+.PHONY: setup serve test test-live check bench bench-peers fuzz seed seed-large life format clean
 
 setup: $(TESTS)
 
@@ -54,6 +54,9 @@ seed: $(RUNS)
 
 seed-large: $(RUNS)
 	$(BIN)/python -m scripts.seed --large
+
+life: $(RUNS)
+	$(BIN)/python -m scripts.life
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
