@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
 
-.PHONY: setup serve test test-live check bench bench-peers fuzz seed format clean
+.PHONY: setup serve test test-live check bench bench-peers fuzz seed seed-large life format clean
 
 setup: $(TESTS)
 
@@ -51,6 +51,12 @@ fuzz: setup
 
 seed: $(RUNS)
 	$(BIN)/python -m scripts.seed
+
+seed-large: $(RUNS)
+	$(BIN)/python -m scripts.seed --large
+
+life: $(RUNS)
+	$(BIN)/python -m scripts.life
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache

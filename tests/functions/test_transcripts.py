@@ -4,7 +4,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
-from scripts.seed import TASK_ID, seed
+from scripts.seed import TASK_ID, demo, seed
 from server.llm.standin import Reply, StandinServer, Text, Thinking, ToolUse
 from server.store.connection import database_name
 from tests.functions.chat import begin, ended, new_task, talking, text_of
@@ -42,7 +42,7 @@ async def test_editing_and_deleting_messages_changes_no_request_and_the_cache_ho
 async def test_messages_that_others_wrote_go_along(database_uri: str) -> None:
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
-        await seed(database_uri)
+        await seed(database_uri, demo())
         standin.script.add(SAID)
         reply = await ended(server, await begin(server, TASK_ID, "And lakes?"))
         assert reply["status"] == "COMPLETED", reply

@@ -3,10 +3,16 @@
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from pymongo import AsyncMongoClient
+
+from schemas.tasks import Task
+from scripts.seed import seed as write_seed
+from scripts.seed.crowd import crowd
 from tests.headwater_command import OURS, serving_process
 from tests.serving import serving
 from tests.sse import Follower
@@ -19,11 +25,11 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-async def seed(**environment: str) -> str:
+async def seed(*arguments: str, **environment: str) -> str:
     """Run it as `make seed` does; what it says."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scripts.seed"),
+        *(sys.executable, "-m", "scripts.seed", *arguments),
         cwd=ROOT,
         env={**inherited, **environment},
         stdout=asyncio.subprocess.PIPE,
@@ -79,3 +85,54 @@ async def test_what_keeps_it_from_seeding_is_a_sentence() -> None:
     said = await seed(HEADWATER_MONGODB_URI="postgres://db")
     assert said.startswith("2 seed: HEADWATER_MONGODB_URI must begin with mongodb://")
     assert "\n" not in said
+
+
+async def test_the_large_set_is_written_once_and_what_was_cut_off_is_added(
+    database_uri: str,
+) -> None:
+    documents = list(crowd(datetime.now(UTC), tasks=3))
+    later = list(crowd(datetime.now(UTC) + timedelta(hours=1), tasks=3))
+    assert [one.id for one in documents] == [one.id for one in later]
+    async with AsyncMongoClient[dict[str, Any]](database_uri) as client:
+        database = client.get_default_database()
+
+        async def everything() -> dict[str, list[dict[str, Any]]]:
+            names = {one.collection for one in documents}
+            return {name: await database[name].find().sort("_id").to_list() for name in names}
+
+        progress: list[int] = []
+        assert await write_seed(database_uri, documents, progress.append) == len(documents)
+        assert sum(progress) == len(documents)
+        first = await everything()
+        assert sum(map(len, first.values())) == len(documents)
+        assert len(first["chatMessages"]) == 3 * 200
+        assert first["presence"]
+        assert await write_seed(database_uri, later) == 0
+        assert await everything() == first
+        gone = [one["_id"] for one in first["chatMessages"][::7]]
+        await database["chatMessages"].delete_many({"_id": {"$in": gone}})
+        assert await write_seed(database_uri, later) == len(gone)
+        again = await everything()
+        assert {one["_id"] for one in again["chatMessages"]} > set(gone)
+        assert again["tasks"] == first["tasks"]
+
+
+async def test_the_server_shows_the_large_set(database_uri: str) -> None:
+    documents = list(crowd(datetime.now(UTC), tasks=1))
+    task = next(one.id for one in documents if isinstance(one, Task))
+    await write_seed(database_uri, documents)
+    async with serving(database_uri) as server:
+        messages = await server.query("messages.byTask", taskId=task)
+        assert len(messages) == 200
+        assert [one["sequence"] for one in messages] == [*range(200)]
+        called = {
+            part["toolCallId"]
+            for one in messages
+            for part in one["parts"]
+            if part["type"] == "tool-call"
+        }
+        calls = await server.query("toolCallTracking.byTask", taskId=task)
+        assert {call["toolCallId"] for call in calls} == called != set()
+        people = await server.query("presence.getActiveUsers", taskId=task, timeoutMs=600_000)
+        assert len(people) == 5
+        assert await server.query("presence.getRecentActivities", taskId=task)

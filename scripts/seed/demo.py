@@ -1,24 +1,11 @@
-"""``make seed``: a user, a task and a conversation to look at, in any database.
-
-They go into HEADWATER_MONGODB_URI, or into the embedded MongoDB, whose running server shows them
-at once. What is there already stays as it is, so this may be repeated.
-"""
-
-import asyncio
-import sys
+"""The small set: a user, a task, their conversation."""
 
 from schemas.chat_messages import ChatMessage, Role, TextPart, Usage
 from schemas.document import Document
 from schemas.tasks import Task
 from schemas.users import User
-from server.cli.database import database_at
-from server.core.errors import StartupError
-from server.settings import Settings
-from server.store.collections import ensure
-from server.store.connection import connect_client, database_name
-from server.store.deployment import check_deployment
 
-__all__ = ["demo", "main", "seed"]
+__all__ = ["TASK_ID", "demo"]
 
 TASK_ID = "5eed00000000000000000000"
 CONVERSATION: list[tuple[Role, str]] = [
@@ -71,49 +58,3 @@ def _message(sequence: int, line: tuple[Role, str]) -> ChatMessage:
             prompt_tokens=read, completion_tokens=written, total_tokens=read + written
         )
     return message
-
-
-async def seed(uri: str) -> int:
-    """Write what is missing of `demo` into the database at `uri`; how many documents that was.
-
-    Raises:
-        StartupError: The database cannot be used.
-    """
-    client = await connect_client(uri, app_name="headwater seed")
-    async with client:
-        name = database_name(uri)
-        await check_deployment(client, name)
-        database = client[name]
-        await ensure(database, [User, Task, ChatMessage])
-        written = 0
-        for document in demo():
-            stored = document.stored()
-            result = await database[document.collection].update_one(
-                {"_id": stored.pop("_id")}, {"$setOnInsert": stored}, upsert=True
-            )
-            written += result.upserted_id is not None
-        return written
-
-
-async def _run() -> None:
-    async with database_at(Settings()) as (uri, shown):
-        written = await seed(uri)
-        where = f"database {database_name(uri)!r} at {shown}"
-    if written:
-        print(f"Wrote {written} documents (a user, a task, its conversation) to {where}.")
-    else:
-        print(f"Nothing to do: the demo is in {where} already.")
-
-
-def main() -> int:
-    """Seed, and return the exit code."""
-    try:
-        asyncio.run(_run())
-    except StartupError as error:
-        print(f"seed: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
