@@ -16,9 +16,13 @@ from schemas.chat_messages import (
     Usage,
 )
 from schemas.document import Document
+from schemas.file_changes import ChangeType, FileChange
 from schemas.presence import Cursor, Presence, PresenceActivity
 from schemas.tasks import Task, TaskStatus
+from schemas.terminal_output import StreamSizes, TerminalOutput, TerminalPart
+from schemas.tool_logs import ToolLog
 from schemas.users import User
+from schemas.workspace_status import WorkspaceStatus
 from scripts.seed.words import FILES, NAMES, SUBJECTS, VERBS, sentences
 from server.functions.stays import row_id, tab_key
 
@@ -27,6 +31,8 @@ __all__ = ["TASKS", "crowd"]
 TASKS = 100
 MESSAGES = 200
 """Of each task."""
+RUNS = 8
+"""Of commands in each task's workspace, in a day."""
 ACTIVITIES = 60
 """Of each task, in a day."""
 HERE = 12
@@ -81,8 +87,17 @@ class _Scene:
         for sequence in range(MESSAGES):
             yield from self._message(sequence, title)
         yield from self._activities()
+        yield from self._work()
         if self._number < HERE:
             yield from self._presence()
+            yield WorkspaceStatus(
+                id=self._id,
+                task_id=self._id,
+                status="healthy",
+                last_seen_at=self._now,
+                host=f"box-{self._number + 1}",
+                directory="/workspace",
+            )
 
     def _own_id(self, kind: int, number: int) -> str:
         return f"{self._id[:8]}{kind:08x}{number:08x}"
@@ -177,6 +192,47 @@ class _Scene:
                 present=True,
                 created_at=self._now - timedelta(minutes=self._rng.randint(1, 90)),
                 updated_at=self._now,
+            )
+
+    def _work(self) -> Iterator[Document]:
+        """What was done in the workspace in the last day."""
+        kinds: list[ChangeType] = ["CREATE", "UPDATE", "UPDATE", "UPDATE", "DELETE"]
+        for number in range(RUNS):
+            at = self._now - DAY * (1 - number / RUNS)
+            times = {"created_at": at, "updated_at": at}
+            path, failed = self._rng.choice(FILES), self._rng.random() < 0.15
+            took_ms = self._rng.randint(20, 9_000)
+            yield FileChange(
+                id=self._own_id(4, number),
+                task_id=self._id,
+                change_type=self._rng.choice(kinds),
+                path=path,
+                additions=self._rng.randint(0, 60),
+                deletions=self._rng.randint(0, 40),
+                **times,
+            )
+            yield ToolLog(
+                id=self._own_id(5, number),
+                task_id=self._id,
+                tool_name="run_command",
+                status="FAILED" if failed else "COMPLETED",
+                input=f"pytest {path}",
+                error="1 test failed." if failed else None,
+                completed_at=at + timedelta(milliseconds=took_ms),
+                duration_ms=took_ms,
+                **times,
+            )
+            text = f"$ pytest {path}\n{'F' if failed else '.' * self._rng.randint(3, 40)}\n"
+            yield TerminalOutput(
+                id=self._own_id(6, number),
+                task_id=self._id,
+                command_id=self._own_id(5, number),
+                sequence=0,
+                parts=[TerminalPart(stream="stdout", text=text)],
+                ends=StreamSizes(stdout=len(text)),
+                appends=1,
+                tip_stream="stdout",
+                **times,
             )
 
 

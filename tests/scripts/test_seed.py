@@ -135,4 +135,22 @@ async def test_the_server_shows_the_large_set(database_uri: str) -> None:
         assert {call["toolCallId"] for call in calls} == called != set()
         people = await server.query("presence.getActiveUsers", taskId=task, timeoutMs=600_000)
         assert len(people) == 5
-        assert await server.query("presence.getRecentActivities", taskId=task)
+        for name in (
+            "presence.getRecentActivities",
+            "fileChanges.byTask",
+            "toolLogs.byTask",
+            "terminalOutput.byTask",
+        ):
+            assert await server.query(name, taskId=task), name
+        health = await server.query("tasks.getWorkspaceStatus", taskId=task)
+        assert health["host"] == "box-1"
+        written = await server.query("terminalOutput.byTask", taskId=task)
+        (more,) = [one["parts"][0]["text"] for one in written[-1:]]
+        end = await server.mutation(
+            "terminalOutput.append",
+            taskId=task,
+            commandId=written[-1]["commandId"],
+            stream="stdout",
+            text="more",
+        )
+        assert end == {"offset": len(more) + 4}
