@@ -199,7 +199,6 @@ class _Scene:
         kinds: list[ChangeType] = ["CREATE", "UPDATE", "UPDATE", "UPDATE", "DELETE"]
         for number in range(RUNS):
             at = self._now - DAY * (1 - number / RUNS)
-            times = {"created_at": at, "updated_at": at}
             path, failed = self._rng.choice(FILES), self._rng.random() < 0.15
             took_ms = self._rng.randint(20, 9_000)
             yield FileChange(
@@ -209,7 +208,8 @@ class _Scene:
                 path=path,
                 additions=self._rng.randint(0, 60),
                 deletions=self._rng.randint(0, 40),
-                **times,
+                created_at=at,
+                updated_at=at,
             )
             yield ToolLog(
                 id=self._own_id(5, number),
@@ -220,7 +220,8 @@ class _Scene:
                 error="1 test failed." if failed else None,
                 completed_at=at + timedelta(milliseconds=took_ms),
                 duration_ms=took_ms,
-                **times,
+                created_at=at,
+                updated_at=at,
             )
             text = f"$ pytest {path}\n{'F' if failed else '.' * self._rng.randint(3, 40)}\n"
             yield TerminalOutput(
@@ -232,7 +233,8 @@ class _Scene:
                 ends=StreamSizes(stdout=len(text)),
                 appends=1,
                 tip_stream="stdout",
-                **times,
+                created_at=at,
+                updated_at=at,
             )
 
 
