@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from schemas.wire.position import Time
@@ -16,8 +16,10 @@ from server.runtime.answer import Answer
 from server.runtime.caller import Caller
 from server.runtime.catalog import Catalog
 from server.runtime.explain import explain, explained
+from server.runtime.functions import Function
 from server.runtime.idempotency import KeyedCall, leave_trace
 from server.runtime.query_context import QueryCtx
+from server.runtime.scheduler import Scheduling
 from server.runtime.shared_key import SharedKey
 from server.runtime.shown_arguments import shown_arguments
 from server.runtime.transactions import transaction, write
@@ -30,8 +32,11 @@ __all__ = ["Runtime"]
 class Runtime:
     """Calls queries and mutations of a catalog on a database."""
 
-    def __init__(self, catalog: Catalog, reads: Reads, writes: Writes) -> None:
+    def __init__(
+        self, catalog: Catalog, scheduling: Scheduling, reads: Reads, writes: Writes
+    ) -> None:
         self.catalog = catalog
+        self._scheduling = scheduling
         self._reads = reads
         self._writes = writes
 
@@ -116,7 +121,7 @@ class Runtime:
                 return kept
             # For each attempt arguments of its own: the function may change them.
             parsed = function.parse(arguments, name)
-            value = encode(to_json(await write(function, name, session, parsed, caller)))
+            value = encode(to_json(await self._write(function, name, session, parsed, caller)))
             if keyed is not None:
                 await keyed.keep(session, value, client)
             elif client is not None:
@@ -129,11 +134,53 @@ class Runtime:
             else:
                 async with self._writes.single() as session:
                     parsed = function.parse(arguments, name)
-                    written = await write(
+                    written = await self._write(
                         function, name, session, parsed, caller, transaction=False
                     )
                     value, time = encode(to_json(written)), session.time
+            self._scheduling.committed()
             return Answer(value, await self._known(time))
+
+    async def apply(
+        self,
+        name: str,
+        function: Function[..., Any],
+        arguments: Mapping[str, Any],
+        caller: Caller,
+        finish: Callable[[Session], Awaitable[None]],
+    ) -> None:
+        """Apply a mutation, be it internal or not, as one transaction of which `finish` is the end.
+
+        Args:
+            name: Its wire name.
+            function: The mutation.
+            arguments: By wire name.
+            caller: Who it is for.
+            finish: Where it raises, nothing was applied.
+        """
+
+        async def body(session: Session) -> None:
+            parsed = function.parse(arguments, name)
+            await self._write(function, name, session, parsed, caller)
+            await finish(session)
+
+        with explained(name):
+            await transaction(self._writes, name, body)
+        self._scheduling.committed()
+
+    async def _write(
+        self,
+        function: Function[..., Any],
+        name: str,
+        session: Session,
+        parsed: Mapping[str, Any],
+        caller: Caller,
+        *,
+        transaction: bool = True,
+    ) -> Any:
+        return await write(
+            function, name, session, parsed, caller, self._scheduling, transaction=transaction
+        )
 
     async def _known(self, time: Time) -> Time:
         """`time`, or where nothing was read or written the present."""

@@ -11,6 +11,7 @@ from server.core.errors import Unavailable
 from server.live.find import Find, Get, Page, model_of, read_page
 from server.runtime.caller import Caller
 from server.runtime.functions import Function
+from server.runtime.scheduler import Scheduling
 from server.runtime.shared_session import SharedSession
 from server.runtime.write_context import MutationCtx
 from server.store.writes import Session, Writes
@@ -45,12 +46,14 @@ async def write(
     session: Session,
     parsed: Mapping[str, Any],
     caller: Caller,
+    scheduling: Scheduling,
     *,
     transaction: bool = True,
 ) -> Any:
     """What a mutation gave, which reads and writes in `session`."""
     shared = SharedSession(name, session, transaction=transaction)
-    value = await read(await function.invoke(MutationCtx(shared.open), parsed, caller))
+    ctx = MutationCtx(shared.open, scheduling, caller)
+    value = await read(await function.invoke(ctx, parsed, caller))
     if shared.failure is not None:  # the function caught it, but its transaction is over
         raise shared.failure
     return value

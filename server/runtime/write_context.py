@@ -12,7 +12,9 @@ from schemas.wire.position import Time
 from server.core.errors import NotFound
 from server.live.fields import check_filter, check_texts, check_update
 from server.live.find import Spec, model_of
+from server.runtime.caller import Caller
 from server.runtime.query_context import QueryCtx, addressed, stored_id
+from server.runtime.scheduler import Scheduler, Scheduling
 from server.store.writes import Session
 
 __all__ = ["MutationCtx", "OpenSession", "WriteCtx"]
@@ -66,11 +68,15 @@ class WriteCtx(QueryCtx):
 
     Updates are MongoDB's own language over stored names; `updatedAt` is set with each of them
     unless it says otherwise. Every write is acknowledged by the majority.
+
+    Attributes:
+        scheduler: Schedules calls of mutations and actions.
     """
 
-    def __init__(self, open_session: OpenSession) -> None:
+    def __init__(self, open_session: OpenSession, scheduling: Scheduling, caller: Caller) -> None:
         self._sessions = _Sessions(open_session)
         super().__init__(self._sessions)
+        self.scheduler = Scheduler(self._sessions.do, scheduling, caller)
 
     @property
     def time(self) -> Time:
