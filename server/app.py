@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -17,14 +16,17 @@ from server.live.ticker import Ticker
 from server.llm import Claude, ClaudeLimits, load_sdk
 from server.llm.standin import StandinServer
 from server.runtime import Actions, Catalog, Runtime
-from server.runtime.every import keep_running
+from server.runtime.call_runner import CallRunner
+from server.runtime.every_runner import EveryRunner
 from server.runtime.explain import explain
+from server.runtime.scheduler import Scheduling
 from server.settings import Settings
 from server.store.collections import CALLS, META, database_id, ensure
 from server.store.connection import connect_client, database_name
 from server.store.deployment import check_deployment
 from server.store.embedded import EmbeddedMongo
 from server.store.reads import Reads
+from server.store.scheduled_calls import ScheduledCalls
 from server.store.schedules import Schedules
 from server.store.ticks import Ticks
 from server.store.writes import Writes
@@ -127,7 +129,7 @@ class Headwater:
         """End every stream, and let actions at work write their last words. May be repeated."""
         if self._services is not None:
             self._services.hub.end_all()
-            await self._services.actions.stop()
+            await asyncio.gather(self._services.actions.stop(), self._services.call_runner.stop())
 
     async def _database_uri(self, stack: AsyncExitStack) -> str:
         """The URI that was set, or that of an embedded MongoDB just started."""
@@ -175,23 +177,36 @@ class Headwater:
         await ticks.prepare()
         ticker = Ticker(registry, ticks)
         writes = Writes(database)
-        runtime = Runtime(self.catalog, reads, writes)
+        scheduling = Scheduling(self.catalog)
+        runtime = Runtime(self.catalog, scheduling, reads, writes)
         stack.push_async_callback(runtime.stop)
-        actions = Actions(self.catalog, registry, reads, writes, claude)
+        actions = Actions(self.catalog, scheduling, registry, reads, writes, claude)
         await stack.enter_async_context(supervised("feed", lambda: feed.run(registry)))
         await stack.enter_async_context(supervised("rounds", registry.rounds.run))
         await stack.enter_async_context(supervised("ticks", ticker.run))
         await stack.enter_async_context(supervised("heartbeats", hub.beat))
         schedules = Schedules(database)
-        for name, one in self.catalog.everies.items():
-            run = partial(keep_running, name, one, schedules, actions.context)
-            await stack.enter_async_context(supervised(name, run))
+        everies = [
+            EveryRunner(name, one, schedules, actions.context)
+            for name, one in self.catalog.everies.items()
+        ]
+        for one in everies:
+            await stack.enter_async_context(supervised(one.name, one.run))
+        calls = ScheduledCalls(
+            database, self.catalog.names("mutation"), self.catalog.names("action")
+        )
+        call_runner = CallRunner(calls, scheduling, runtime, actions)
+        await stack.enter_async_context(supervised("scheduled calls", call_runner.run))
         return Services(
             settings=self.settings,
             build=build,
             authenticate=self._authenticate,
             runtime=runtime,
             actions=actions,
+            everies=everies,
+            call_runner=call_runner,
+            schedules=schedules,
+            calls=calls,
             registry=registry,
             ticker=ticker,
             hub=hub,

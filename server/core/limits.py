@@ -112,6 +112,39 @@ STREAM_STALL_SECONDS: Final = 30.0
 AHEAD_SECONDS_MAX: Final = 5.0
 """How long a stream waits for the feed to reach the position it starts from."""
 
+# --- what runs by itself ----------------------------------------------------------------------
+RUN_LEASE_SECONDS: Final = 10.0
+"""How long a run belongs to its process without a word of it. Then another takes it."""
+EVERY_LOOK_SECONDS: Final = 30.0
+"""Between two looks at a schedule that is due later, in case it was moved."""
+SCHEDULED_LOOK_SECONDS: Final = 1.0
+"""Between two looks at scheduled calls, where none is known to be due sooner."""
+SCHEDULED_RUNS_MAX: Final = 32
+"""Scheduled calls being run at once in one process. More wait, or other processes take them."""
+SCHEDULED_CALLS_MAX: Final = 100_000
+"""Scheduled calls of one database, about. More: 429."""
+SCHEDULED_DELAY_SECONDS_MAX: Final = 366 * 24 * 3600.0
+"""How far ahead a call may be scheduled. Further: 422."""
+SCHEDULED_BYTES_MAX: Final = 64 << 10
+"""Arguments of one scheduled call, and who it is for. Larger: 413."""
+SCHEDULED_ATTEMPTS_MAX: Final = 5
+"""At one call. Past it, it has failed."""
+SCHEDULED_RETRY_SECONDS: Final = 2.0
+"""Before the second attempt; four times as long before each that follows."""
+SCHEDULED_MUTATION_SECONDS_MAX: Final = 35.0
+"""How long a mutation that was scheduled belongs to its process: longer than a transaction lasts,
+for it is not renewed. A renewal would be a conflict with the transaction's own last write."""
+SCHEDULED_PATIENCE_SECONDS: Final = 24 * 3600.0
+"""How long a call waits for a build that has its function. Past it, it has failed."""
+SCHEDULED_UNKNOWN_LOOK_SECONDS: Final = 60.0
+"""Between two looks for calls whose function this build does not have."""
+SCHEDULED_FAILED_SECONDS: Final = 7 * 24 * 3600
+"""How long a failed call is kept to be looked at."""
+SCHEDULED_FAILED_MAX: Final = 1_000
+"""How many are kept. Past it, the oldest go."""
+SCHEDULED_ROWS_MAX: Final = 1_000
+"""Scheduled calls that an operator is told of at once; the rest are counted."""
+
 # --- shutting down ----------------------------------------------------------------------------
 SHUTDOWN_SECONDS: Final = 5.0
 """How long actions have to write their last words."""
@@ -126,5 +159,9 @@ assert GRACE_SECONDS < ROUND_SECONDS < RUN_SECONDS_MAX < HEARTBEAT_SECONDS < STR
 assert RUN_SECONDS_MAX < STRICT_SECONDS_MAX
 assert AHEAD_SECONDS_MAX < HEARTBEAT_SECONDS
 assert TICK_SECONDS_MIN <= TICK_SECONDS_MAX
+assert SCHEDULED_LOOK_SECONDS < RUN_LEASE_SECONDS
+assert TRANSACTION_SECONDS_MAX < SCHEDULED_MUTATION_SECONDS_MAX
+assert SCHEDULED_BYTES_MAX < BODY_BYTES_MAX
+assert SCHEDULED_FAILED_MAX < SCHEDULED_CALLS_MAX
 assert COUNT_IDS_MAX < RESULT_DOCUMENTS_MAX
 assert WINDOW_BUFFER < RESULT_DOCUMENTS_MAX

@@ -8,8 +8,10 @@ from schemas.storable import storable
 from schemas.wire.position import Time
 from server.live.fields import check_filter, check_texts
 from server.llm import Claude
+from server.runtime.caller import Caller
 from server.runtime.functions import Function
 from server.runtime.query_context import addressed
+from server.runtime.scheduler import Scheduling
 from server.runtime.write_context import OpenSession, WriteCtx
 from server.store.writes import bson_bytes
 
@@ -25,6 +27,11 @@ class Host(Protocol):
     @property
     def claude(self) -> Claude:
         """Claude, or its stand-in."""
+        ...
+
+    @property
+    def scheduling(self) -> Scheduling:
+        """Where it schedules calls."""
         ...
 
     @property
@@ -78,9 +85,10 @@ class ActionCtx(WriteCtx):
         responded: Whether the caller has been answered.
     """
 
-    def __init__(self, open_session: OpenSession, host: Host) -> None:
-        super().__init__(open_session)
+    def __init__(self, open_session: OpenSession, host: Host, caller: Caller) -> None:
+        super().__init__(open_session, host.scheduling, caller)
         self._open_session = open_session
+        self._caller = caller
         self._host = host
         self.responded = False
 
@@ -161,7 +169,7 @@ class ActionCtx(WriteCtx):
             KeyError: There is no such tool.
             InvalidArguments: The arguments do not fit.
         """
-        ctx = ToolCtx(self._open_session, self._host)
+        ctx = ToolCtx(self._open_session, self._host, self._caller)
         ctx.task_id, ctx.message_id, ctx.tool_call_id = task_id, message_id, tool_call_id
         return await self._host.run_tool(self.tools[name], arguments, ctx)
 

@@ -27,6 +27,7 @@ from server.runtime.following import follow
 from server.runtime.functions import Function
 from server.runtime.idempotency import KeyedCall
 from server.runtime.query_context import QueryCtx
+from server.runtime.scheduler import Scheduling
 from server.runtime.shared_key import SharedKey
 from server.runtime.tools import Tool
 from server.runtime.transactions import read, transaction, write
@@ -43,6 +44,7 @@ class Actions:
 
     Args:
         catalog: Whose tools they may run.
+        scheduling: Where they schedule calls.
         registry: Whose queries they may follow.
         reads: The database.
         writes: The same.
@@ -53,9 +55,16 @@ class Actions:
     """
 
     def __init__(
-        self, catalog: Catalog, registry: Registry, reads: Reads, writes: Writes, claude: Claude
+        self,
+        catalog: Catalog,
+        scheduling: Scheduling,
+        registry: Registry,
+        reads: Reads,
+        writes: Writes,
+        claude: Claude,
     ) -> None:
         self.catalog = catalog
+        self.scheduling = scheduling
         self.registry = registry
         self.reads = reads
         self.writes = writes
@@ -84,6 +93,22 @@ class Actions:
         call = _Call(self, name, caller, keyed, wait=wait)
         self._begin(name, call.work(function, parsed))
         return await asyncio.shield(call.answer)
+
+    async def run(
+        self,
+        name: str,
+        function: Function[..., Any],
+        arguments: Mapping[str, Any],
+        caller: Caller,
+    ) -> None:
+        """Run an action to its end, be it internal or not; nobody wants its answer.
+
+        Raises:
+            HeadwaterError: It failed.
+        """
+        call = _Call(self, name, caller, None, wait=True)
+        await call.work(function, function.parse(arguments, name))
+        await call.answer
 
     def start(
         self, function: Function[..., Any], arguments: Mapping[str, Any], caller: Caller
@@ -160,7 +185,7 @@ class _Call:
         self._keyed = keyed
         self._wait = wait
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.ctx = ActionCtx(self._open_session, self)
+        self.ctx = ActionCtx(self._open_session, self, caller)
 
     async def work(self, function: Function[..., Any], parsed: Mapping[str, Any]) -> None:
         """Run it to its end; whatever comes of it is its answer."""
@@ -188,6 +213,7 @@ class _Call:
         with explained(self._name):
             async with self._actions.writes.single() as session:
                 yield session
+        self.scheduling.committed()
 
     async def _known(self, time: Time) -> Time:
         return time if time > Time(0, 0) else await self._actions.reads.now()
@@ -219,6 +245,11 @@ class _Call:
         return self._actions.claude
 
     @property
+    def scheduling(self) -> Scheduling:
+        """Where it schedules calls."""
+        return self._actions.scheduling
+
+    @property
     def tools(self) -> Mapping[str, Tool[..., Any]]:
         """The tools that this server runs, by name."""
         return self._actions.catalog.tools
@@ -229,10 +260,14 @@ class _Call:
         """Run a mutation as a transaction of its own."""
 
         async def body(session: Session) -> Any:
-            return await write(function, self._name, session, arguments, self._caller)
+            return await write(
+                function, self._name, session, arguments, self._caller, self.scheduling
+            )
 
         with explained(self._name):
-            return await transaction(self._actions.writes, self._name, body)
+            written = await transaction(self._actions.writes, self._name, body)
+        self.scheduling.committed()
+        return written
 
     async def respond(self, value: Any) -> None:
         """Answer the caller, and keep the answer under its key."""

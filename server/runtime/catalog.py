@@ -42,6 +42,7 @@ class Catalog:
         self._modules = list(dict.fromkeys(map(_module, modules)))
         self._built_in = frozenset(built_in)
         self._functions: dict[str, Function[..., Any]] = {}
+        self._names: dict[int, str] = {}
         self._tables: dict[str, type[Document]] = {}
         self.tools: dict[str, Tool[..., Any]] = {}
         self.everies: dict[str, Every] = {}
@@ -85,6 +86,7 @@ class Catalog:
         if key in known:
             raise StartupError(f"Two functions are called {key!r}; rename one or its module.")
         cast("dict[str, Any]", known)[key] = function
+        self._names.setdefault(id(function), name)
 
     def __iter__(self) -> Iterator[tuple[str, Function[..., Any]]]:
         """Wire name and function, internal ones included, in order of name."""
@@ -95,9 +97,17 @@ class Catalog:
         """The wire names that the network may call."""
         return [name for name, function in self if not function.internal]
 
+    def names(self, kind: Kind) -> list[str]:
+        """The wire names of the functions of one kind, internal ones included."""
+        return [name for name, function in self if function.kind == kind]
+
     def get(self, name: str) -> Function[..., Any] | None:
         """The function of this wire name, internal ones included; None where there is none."""
         return self._functions.get(name)
+
+    def name_of(self, function: Function[..., Any]) -> str | None:
+        """The wire name of a function, internal ones included; None where it is not of these."""
+        return self._names.get(id(function))
 
     def find(self, name: str, kind: Kind) -> Function[..., Any]:
         """The public function `name`.

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.wire.position import Time
@@ -21,6 +21,7 @@ from server.runtime.idempotency import KeyedCall, leave_trace
 from server.runtime.latest import Otherwise
 from server.runtime.latest_writes import LatestWrites
 from server.runtime.query_context import QueryCtx
+from server.runtime.scheduler import Scheduling
 from server.runtime.shared_key import SharedKey
 from server.runtime.shown_arguments import shown_arguments
 from server.runtime.transactions import transaction, write, write_alone
@@ -33,8 +34,11 @@ __all__ = ["Runtime"]
 class Runtime:
     """Calls queries and mutations of a catalog on a database."""
 
-    def __init__(self, catalog: Catalog, reads: Reads, writes: Writes) -> None:
+    def __init__(
+        self, catalog: Catalog, scheduling: Scheduling, reads: Reads, writes: Writes
+    ) -> None:
         self.catalog = catalog
+        self._scheduling = scheduling
         self._reads = reads
         self._writes = writes
         self._latest = LatestWrites(writes)
@@ -124,7 +128,7 @@ class Runtime:
                 return kept
             # For each attempt arguments of its own: the function may change them.
             parsed = function.parse(arguments, name)
-            value = encode(to_json(await write(function, name, session, parsed, caller)))
+            value = encode(to_json(await self._write(function, name, session, parsed, caller)))
             if keyed is not None:
                 await keyed.keep(session, value, client)
             elif client is not None:
@@ -137,12 +141,55 @@ class Runtime:
             else:
                 async with self._writes.single() as session:
                     parsed = function.parse(arguments, name)
-                    alone = _Alone(name, caller, self._writes, self._latest)
                     written, time = await write_alone(
-                        function, name, session, parsed, caller, alone
+                        function,
+                        name,
+                        session,
+                        parsed,
+                        caller,
+                        self._scheduling,
+                        _Alone(name, caller, self._scheduling, self._writes, self._latest),
                     )
                     value = encode(to_json(written))
+            self._scheduling.committed()
             return Answer(value, await self._known(time))
+
+    async def apply(
+        self,
+        name: str,
+        function: Function[..., Any],
+        arguments: Mapping[str, Any],
+        caller: Caller,
+        finish: Callable[[Session], Awaitable[None]],
+    ) -> None:
+        """Apply a mutation, be it internal or not, as one transaction of which `finish` is the end.
+
+        Args:
+            name: Its wire name.
+            function: The mutation.
+            arguments: By wire name.
+            caller: Who it is for.
+            finish: Where it raises, nothing was applied.
+        """
+
+        async def body(session: Session) -> None:
+            parsed = function.parse(arguments, name)
+            await self._write(function, name, session, parsed, caller)
+            await finish(session)
+
+        with explained(name):
+            await transaction(self._writes, name, body)
+        self._scheduling.committed()
+
+    async def _write(
+        self,
+        function: Function[..., Any],
+        name: str,
+        session: Session,
+        parsed: Mapping[str, Any],
+        caller: Caller,
+    ) -> Any:
+        return await write(function, name, session, parsed, caller, self._scheduling)
 
     async def _known(self, time: Time) -> Time:
         """`time`, or where nothing was read or written the present."""
@@ -152,9 +199,17 @@ class Runtime:
 class _Alone:
     """What a mutation can do that is no transaction itself."""
 
-    def __init__(self, name: str, caller: Caller, writes: Writes, latest: LatestWrites) -> None:
+    def __init__(
+        self,
+        name: str,
+        caller: Caller,
+        scheduling: Scheduling,
+        writes: Writes,
+        latest: LatestWrites,
+    ) -> None:
         self._name = name
         self._caller = caller
+        self._scheduling = scheduling
         self._writes = writes
         self._latest = latest
 
@@ -164,7 +219,9 @@ class _Alone:
         """Run a mutation as a transaction of its own."""
 
         async def body(session: Session) -> Any:
-            return await write(function, self._name, session, arguments, self._caller)
+            return await write(
+                function, self._name, session, arguments, self._caller, self._scheduling
+            )
 
         return await transaction(self._writes, self._name, body)
 

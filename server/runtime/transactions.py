@@ -11,6 +11,7 @@ from server.core.errors import Unavailable
 from server.live.find import Find, Get, Page, model_of, read_page
 from server.runtime.caller import Caller
 from server.runtime.functions import Function
+from server.runtime.scheduler import Scheduling
 from server.runtime.shared_session import SharedSession
 from server.runtime.write_context import Alone, MutationCtx
 from server.store.writes import Session, Writes
@@ -45,10 +46,12 @@ async def write(
     session: Session,
     parsed: Mapping[str, Any],
     caller: Caller,
+    scheduling: Scheduling,
 ) -> Any:
     """What a mutation gave, all of whose reads and writes are the transaction of `session`."""
     shared = SharedSession(name, session, transaction=True)
-    value = await read(await function.invoke(MutationCtx(shared.open, caller), parsed, caller))
+    ctx = MutationCtx(shared.open, scheduling, caller)
+    value = await read(await function.invoke(ctx, parsed, caller))
     if shared.failure is not None:  # the function caught it, but its transaction is over
         raise shared.failure
     return value
@@ -60,11 +63,12 @@ async def write_alone(
     session: Session,
     parsed: Mapping[str, Any],
     caller: Caller,
+    scheduling: Scheduling,
     alone: Alone,
 ) -> tuple[Any, Time]:
     """What a mutation gave whose writes each stand by themselves, and the time of the last."""
     shared = SharedSession(name, session, transaction=False)
-    ctx = MutationCtx(shared.open, caller, alone)
+    ctx = MutationCtx(shared.open, scheduling, caller, alone)
     value = await read(await function.invoke(ctx, parsed, caller))
     return value, max(ctx.time, session.time)
 

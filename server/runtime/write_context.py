@@ -12,10 +12,11 @@ from schemas.wire.position import Time
 from server.core.errors import NotFound
 from server.live.fields import check_filter, check_names, check_texts, check_update
 from server.live.find import Spec, model_of
-from server.runtime.caller import ANONYMOUS, Caller
+from server.runtime.caller import Caller
 from server.runtime.functions import Function
 from server.runtime.latest import Otherwise, setting
 from server.runtime.query_context import QueryCtx, addressed, stored_id
+from server.runtime.scheduler import Scheduler, Scheduling
 from server.store.writes import Session
 
 __all__ = ["Alone", "MutationCtx", "OpenSession", "WriteCtx"]
@@ -70,11 +71,15 @@ class WriteCtx(QueryCtx):
 
     Updates are MongoDB's own language over stored names; `updatedAt` is set with each of them
     unless it says otherwise. Every write is acknowledged by the majority.
+
+    Attributes:
+        scheduler: Schedules calls of mutations and actions.
     """
 
-    def __init__(self, open_session: OpenSession) -> None:
+    def __init__(self, open_session: OpenSession, scheduling: Scheduling, caller: Caller) -> None:
         self._sessions = _Sessions(open_session)
         super().__init__(self._sessions)
+        self.scheduler = Scheduler(self._sessions.do, scheduling, caller)
 
     @property
     def time(self) -> Time:
@@ -241,14 +246,19 @@ class MutationCtx(WriteCtx):
 
     Args:
         open_session: Opens the session in which the next read or write is made.
+        scheduling: Where it schedules calls.
         caller: Who asks.
         alone: Where the mutation is no transaction, what the runtime does for it.
     """
 
     def __init__(
-        self, open_session: OpenSession, caller: Caller = ANONYMOUS, alone: Alone | None = None
+        self,
+        open_session: OpenSession,
+        scheduling: Scheduling,
+        caller: Caller,
+        alone: Alone | None = None,
     ) -> None:
-        super().__init__(open_session)
+        super().__init__(open_session, scheduling, caller)
         self._caller = caller
         self._alone = alone
 

@@ -12,7 +12,15 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from schemas.document import Document, Index
 from server.core.errors import StartupError
 
-__all__ = ["CALLS", "META", "SCHEDULES", "database_id", "ensure", "wanted_indexes"]
+__all__ = [
+    "CALLS",
+    "META",
+    "SCHEDULED_CALLS",
+    "SCHEDULES",
+    "database_id",
+    "ensure",
+    "wanted_indexes",
+]
 
 META = "headwaterMeta"
 """One document, by which a database is told from another."""
@@ -20,10 +28,16 @@ CALLS = "headwaterCalls"
 """Traces of mutations and answers kept for idempotency keys; each expires."""
 SCHEDULES = "headwaterSchedules"
 """When each function that runs by itself is due."""
+SCHEDULED_CALLS = "headwaterScheduledCalls"
+"""Calls that were scheduled: those that wait, run, or have failed."""
 
 _OWN_INDEXES: Mapping[str, tuple[Index, ...]] = {
     META: (),
     SCHEDULES: (),
+    SCHEDULED_CALLS: (
+        Index(("state", "dueAt", "function")),
+        Index(("expiresAt",), expire_after_seconds=0),
+    ),
     CALLS: (Index(("expiresAt",), expire_after_seconds=0),),
 }
 

@@ -1,5 +1,6 @@
 """What the endpoints work on; the app builds it and puts it into each request's scope."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -10,8 +11,12 @@ from server.feed.feed import Feed
 from server.live.registry import Registry
 from server.live.ticker import Ticker
 from server.runtime import Actions, Runtime
+from server.runtime.call_runner import CallRunner
+from server.runtime.every_runner import EveryRunner
 from server.settings import Settings
 from server.store.reads import Reads
+from server.store.scheduled_calls import ScheduledCalls
+from server.store.schedules import Schedules
 from server.sync.hub import Hub
 from server.web.auth import Authenticate
 
@@ -27,6 +32,10 @@ class Services:
     authenticate: Authenticate | None
     runtime: Runtime
     actions: Actions
+    everies: Sequence[EveryRunner]
+    call_runner: CallRunner
+    schedules: Schedules
+    calls: ScheduledCalls
     registry: Registry
     ticker: Ticker
     hub: Hub

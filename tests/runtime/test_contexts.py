@@ -12,12 +12,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 from schemas.document import Document
 from schemas.streamed_text import StreamedText
 from server.core.errors import Conflict, NotFound
-from server.runtime import MutationCtx
+from server.runtime import ANONYMOUS, Catalog, MutationCtx
 from server.runtime.explain import explained
+from server.runtime.scheduler import Scheduling
 from server.runtime.write_context import WriteCtx
 from server.store.collections import ensure
 from server.store.connection import connect_client, database_name
 from server.store.writes import Writes
+from tests import board
 from tests.board import Author, Guest, Member, Mood, Note
 
 MISSING = "0" * 24
@@ -46,7 +48,7 @@ async def database(database_uri: str) -> AsyncIterator[AsyncDatabase[dict[str, A
 
 @pytest.fixture
 def ctx(database: AsyncDatabase[dict[str, Any]]) -> WriteCtx:
-    return WriteCtx(Writes(database).single)
+    return WriteCtx(Writes(database).single, Scheduling(Catalog([board])), ANONYMOUS)
 
 
 async def old_note(ctx: WriteCtx, database: AsyncDatabase[dict[str, Any]], **fields: Any) -> Note:
@@ -351,7 +353,7 @@ async def test_misuse_of_a_context_says_what_to_use() -> None:
     def no_session() -> Any:
         raise AssertionError("nothing gets as far as a session")
 
-    ctx = MutationCtx(no_session)
+    ctx = MutationCtx(no_session, Scheduling(Catalog([board])), ANONYMOUS)
     with pytest.raises(ValueError, match="A filter is a dict"):
         await ctx.append(Page, "some-id", {"text": "x"})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no StreamedText at 'title'"):
