@@ -62,7 +62,9 @@ async def test_what_was_given_and_what_was_found_are_nobody_elses(store: Store) 
     assert [one["tags"] for one in await store.all()] == [["x"]]
 
 
-@pytest.mark.parametrize(("second", "key"), [(row("a", slug="z"), "_id"), (row("z", slug="a"), "slug")])
+@pytest.mark.parametrize(
+    ("second", "key"), [(row("a", slug="z"), "_id"), (row("z", slug="a"), "slug")]
+)
 async def test_what_must_be_unique_is_refused_by_its_name(
     store: Store, second: dict[str, Any], key: str
 ) -> None:

@@ -88,7 +88,7 @@ async def test_a_transaction_that_cannot_get_through_is_given_up(
 
 
 async def test_who_is_cancelled_leaves_neither_a_write_nor_a_lock(store: Store) -> None:
-    for _ in range(10):
+    for turns in range(15):
         begun = asyncio.Event()
 
         async def body(session: Session, begun: asyncio.Event = begun) -> None:
@@ -99,6 +99,8 @@ async def test_who_is_cancelled_leaves_neither_a_write_nor_a_lock(store: Store) 
 
         task = asyncio.create_task(store.writes.transaction(body))
         await begun.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -106,6 +108,20 @@ async def test_who_is_cancelled_leaves_neither_a_write_nor_a_lock(store: Store) 
             assert (await store.writes.transaction(bump))[0] == 1
             async with store.writes.single() as session:
                 await session.apply("rows", {"_id": "a"}, {"$set": {"n": 0}})
+
+
+async def test_by_motor_no_write_comes_after_its_caller_was_cancelled(mongo_uri: str) -> None:
+    uri = mongo_uri.replace("/headwater?", "/test_motor_cancelled?")
+    async with opened("motor", uri) as store, store.writes.single() as session:
+        await session.delete_many("rows", {})
+        await session.insert("rows", row("a"))
+        slow = {"_id": "a", "$where": "sleep(100) || true"}
+        task = asyncio.create_task(session.apply("rows", slow, {"$set": {"n": 1}}))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await store.all() == [row("a", n=1)], "a thread cannot be stopped, so it was waited"
 
 
 async def test_a_commit_whose_outcome_is_not_known_is_made_again(
