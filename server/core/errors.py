@@ -180,16 +180,14 @@ class QueryTimeout(Internal):
 
 
 class NotInMemory(Internal):
-    """The server runs on ``memory:``, which cannot do this.
-
-    Args:
-        what: What it cannot do.
-    """
+    """The server runs on ``memory:``, which cannot do this."""
 
     code, status = "not_in_memory", 501
 
-    def __init__(self, what: str) -> None:
-        super().__init__(
+    @classmethod
+    def of(cls, what: str) -> "NotInMemory":
+        """The error that names `what` cannot be done, and the cure."""
+        return cls(
             f"The database in memory cannot do this: {what}; unset HEADWATER_MONGODB_URI to use "
             "the embedded MongoDB."
         )

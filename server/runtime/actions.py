@@ -222,7 +222,7 @@ class _Call:
     def claude(self) -> Claude:
         """Claude, or its stand-in."""
         if self._actions.claude is None:
-            raise NotInMemory("streaming what Claude says")
+            raise NotInMemory.of("streaming what Claude says")
         return self._actions.claude
 
     @property

@@ -113,7 +113,7 @@ class MemoryDatabase:
             case {"find": _, "readConcern": {"level": "snapshot"}}:
                 return {"cursor": {"atClusterTime": self._timestamp()}}
             case _:
-                raise NotInMemory(f"the command {next(iter(command))}")
+                raise NotInMemory.of(f"the command {next(iter(command))}")
         return {"ok": 1}
 
     async def _create_index(self, collection: str, index: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ class MemoryDatabase:
             case {"aggregate": name, "pipeline": pipeline}:
                 return self[name].aggregate(pipeline)
             case _:
-                raise NotInMemory(f"the command {next(iter(command))}")
+                raise NotInMemory.of(f"the command {next(iter(command))}")
 
 
 class MemorySession:

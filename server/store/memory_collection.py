@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 import bson
-from bson import CodecOptions, Timestamp
+from bson import CodecOptions, DatetimeMS, Timestamp
 from bson.codec_options import DatetimeConversion
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, WriteError
@@ -24,6 +24,9 @@ _STORED: CodecOptions[Document] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO, type_registry=PLAIN_REFERENCES
 )
 
+_CLAMPED: CodecOptions[Document] = CodecOptions(
+    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_CLAMP
+)
 _BAD_VALUE = 2
 
 
@@ -55,13 +58,13 @@ class Matched:
 
 @contextmanager
 def possible() -> Generator[None]:
-    """What mongomock cannot do is said with the cure, and what it trips over is an error of ours."""
+    """What mongomock cannot do is said with the cure; what it trips over does not fit."""
     try:
         yield
     except (AttributeError, LookupError) as error:  # where MongoDB would say what does not fit
         raise WriteError(f"mongomock: {error}", _BAD_VALUE) from error
     except NotImplementedError as error:
-        raise NotInMemory(str(error).partition(". ")[0].rstrip(".")) from error
+        raise NotInMemory.of(str(error).partition(". ")[0].rstrip(".")) from error
 
 
 class Cursor:
@@ -265,18 +268,26 @@ def _stored(value: Any) -> Any:
 
 
 def _timed(value: Any) -> Any:
-    """A filter, an update or a pipeline in which ``$$NOW`` is the time, as mongomock knows none."""
-    return _with_now(value, datetime.now(UTC))
+    """A filter, an update or a pipeline with dates as mongomock knows them.
+
+    It knows no ``$$NOW``, and compares no dates but Python's.
+    """
+    return _dated(value, datetime.now(UTC), in_expression=isinstance(value, list))
 
 
-def _with_now(value: Any, now: datetime) -> Any:
-    if value == "$$NOW":
-        return now
+def _dated(value: Any, now: datetime, *, in_expression: bool) -> Any:
+    if isinstance(value, str):
+        return now if in_expression and value == "$$NOW" else value
+    if isinstance(value, DatetimeMS):
+        return value.as_datetime(_CLAMPED)
     if isinstance(value, Mapping):
-        items = cast("Mapping[str, Any]", value).items()
-        return {name: _with_now(one, now) for name, one in items}
+        return {
+            name: _dated(one, now, in_expression=in_expression or name == "$expr")
+            for name, one in cast("Mapping[str, Any]", value).items()
+        }
     if isinstance(value, list | tuple):
-        return [_with_now(one, now) for one in cast("Sequence[Any]", value)]
+        values = cast("Sequence[Any]", value)
+        return [_dated(one, now, in_expression=in_expression) for one in values]
     return value
 
 

@@ -102,6 +102,10 @@ async def test_an_update_by_a_pipeline_knows_the_time(store: Store) -> None:
         await session.insert("rows", row("a", n=3))
         update = [{"$set": {"slug": "z", "at": "$$NOW", "n": {"$add": ["$n", 1]}}}]
         found = await session.update("rows", {"_id": "a"}, update)
+        await session.apply("rows", {"_id": "a"}, {"$set": {"text": "$$NOW"}})
+        assert await session.count("rows", {"text": "$$NOW"}) == 1, "there it is a text"
+        late = {"$expr": {"$gt": [{"$add": ["$n", 1]}, "$n"]}, "at": {"$gt": datetime(2026, 1, 1)}}
+        assert await session.count("rows", late) == 1
     assert found is not None
     assert (found["slug"], found["n"]) == ("z", 4)
     assert abs(found["at"] - datetime.now(UTC)) < timedelta(minutes=5)
@@ -148,7 +152,8 @@ async def test_finds_are_sorted_limited_and_narrowed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with store.writes.single() as session:
-        await session.insert_many("rows", [row(id_, n=n) for id_, n in zip("abcd", [2, 1, 2, 3])])
+        numbers = {"a": 2, "b": 1, "c": 2, "d": 3}
+        await session.insert_many("rows", [row(id_, n=n) for id_, n in numbers.items()])
         query, sort = {"n": {"$lt": 3}}, [("n", -1), ("_id", 1)]
         found = await session.find("rows", query, sort=sort, limit=2, fields=["n"])
         assert found == [{"_id": "a", "n": 2}, {"_id": "c", "n": 2}]
