@@ -1,16 +1,20 @@
 """Builds a server of its parts, and owns what runs in it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
+from pymongo.asynchronous.database import AsyncDatabase
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.core import limits
 from server.core.tasks import supervised
-from server.feed.feed import Feed
+from server.feed.change_stream import ChangeStream
+from server.feed.feed import Feed, Stream
+from server.feed.memory_stream import MemoryStream
 from server.live.registry import Registry
 from server.live.ticker import Ticker
 from server.llm import Claude, ClaudeLimits, load_sdk
@@ -20,11 +24,12 @@ from server.runtime.call_runner import CallRunner
 from server.runtime.every_runner import EveryRunner
 from server.runtime.explain import explain
 from server.runtime.scheduler import Scheduling
-from server.settings import Settings
+from server.settings import MEMORY_URI, Settings
 from server.store.collections import CALLS, META, database_id, ensure
 from server.store.connection import connect_client, database_name
 from server.store.deployment import check_deployment
 from server.store.embedded import EmbeddedMongo
+from server.store.memory import open_memory
 from server.store.reads import Reads
 from server.store.scheduled_calls import ScheduledCalls
 from server.store.schedules import Schedules
@@ -37,6 +42,16 @@ from server.web.services import Services
 from server.web.sync import STRAIGHT_SEND
 
 __all__ = ["Headwater", "create_app"]
+
+_log = logging.getLogger("headwater")
+
+Database = AsyncDatabase[dict[str, Any]]
+
+MEMORY_LIMITS = (
+    "The database is in memory, for quick unit tests: mutations run without a transaction, nothing "
+    "is kept or expires, no Claude streams, and what runs by itself does not (%s). Unset "
+    "HEADWATER_MONGODB_URI to use the embedded MongoDB."
+)
 
 FEED_SOCKET_TIMEOUT_MS = int(limits.FEED_PATIENCE_SECONDS_MAX * 1000)
 """The feed minds a silent MongoDB itself, and sooner."""
@@ -115,9 +130,14 @@ class Headwater:
             StartupError: It cannot start; the message is one sentence with the cure.
         """
         async with AsyncExitStack() as stack:
-            self.mongodb_uri, _ = await asyncio.gather(self._database_uri(stack), load_sdk())
-            claude = await self._claude(stack)
-            self._services = await self._build(stack, claude)
+            if self.settings.in_memory:
+                self.mongodb_uri, claude = MEMORY_URI, None
+                database, stream = self._memory()
+            else:
+                self.mongodb_uri, _ = await asyncio.gather(self._database_uri(stack), load_sdk())
+                claude = await self._claude(stack)
+                database, stream = await self._mongodb(stack)
+            self._services = await self._build(stack, database, stream, claude)
             self._web.state.services = self._services
             try:
                 yield self
@@ -151,22 +171,36 @@ class Headwater:
         stack.push_async_callback(claude.close)
         return claude
 
-    async def _build(self, stack: AsyncExitStack, claude: Claude) -> Services:
-        uri = self.mongodb_uri
-        client = await connect_client(uri)
-        stack.push_async_callback(client.close)
-        name = database_name(uri)
-        await check_deployment(client, name)
-        database = client[name]
-        await ensure(database, self.catalog.tables)
-        build = self.catalog.build(await database_id(database))
-
+    async def _mongodb(self, stack: AsyncExitStack) -> tuple[Database, Stream]:
+        """The database, and the stream of its changes, which has connections of its own."""
+        uri, name = self.mongodb_uri, database_name(self.mongodb_uri)
         feed_client = await connect_client(
             uri, app_name="headwater feed", socket_timeout_ms=FEED_SOCKET_TIMEOUT_MS
         )
         stack.push_async_callback(feed_client.close)
-        collections = [*(table.collection for table in self.catalog.tables), CALLS, META]
-        feed = Feed(feed_client[name], collections)
+        await check_deployment(feed_client, name)
+        client = await connect_client(uri, driver=self.settings.driver)
+        stack.push_async_callback(client.close)
+        return client[name], ChangeStream(feed_client[name], self._followed)
+
+    def _memory(self) -> tuple[Database, Stream]:
+        """A database in memory, and the stream of its changes."""
+        database = open_memory(database_name(MEMORY_URI))
+        idle = ", ".join(self.catalog.everies) or "none here"
+        _log.warning(MEMORY_LIMITS, idle)
+        return cast("Database", database), MemoryStream(database, self._followed)
+
+    @property
+    def _followed(self) -> list[str]:
+        """The collections whose changes the feed looks at."""
+        return [*(table.collection for table in self.catalog.tables), CALLS, META]
+
+    async def _build(
+        self, stack: AsyncExitStack, database: Database, stream: Stream, claude: Claude | None
+    ) -> Services:
+        await ensure(database, self.catalog.tables)
+        build = self.catalog.build(await database_id(database))
+        feed = Feed(stream)
         await feed.open()
         reads = Reads(database)
         registry = Registry(feed, reads, self.catalog.tables, explain)
@@ -177,7 +211,7 @@ class Headwater:
         await ticks.prepare()
         ticker = Ticker(registry, ticks)
         writes = Writes(database)
-        scheduling = Scheduling(self.catalog)
+        scheduling = Scheduling(self.catalog, in_memory=self.settings.in_memory)
         runtime = Runtime(self.catalog, scheduling, reads, writes)
         stack.push_async_callback(runtime.stop)
         actions = Actions(self.catalog, scheduling, registry, reads, writes, claude)
@@ -190,13 +224,14 @@ class Headwater:
             EveryRunner(name, one, schedules, actions.context)
             for name, one in self.catalog.everies.items()
         ]
-        for one in everies:
-            await stack.enter_async_context(supervised(one.name, one.run))
         calls = ScheduledCalls(
             database, self.catalog.names("mutation"), self.catalog.names("action")
         )
         call_runner = CallRunner(calls, scheduling, runtime, actions)
-        await stack.enter_async_context(supervised("scheduled calls", call_runner.run))
+        if not self.settings.in_memory:  # where there are no leases
+            for one in everies:
+                await stack.enter_async_context(supervised(one.name, one.run))
+            await stack.enter_async_context(supervised("scheduled calls", call_runner.run))
         return Services(
             settings=self.settings,
             build=build,

@@ -3,12 +3,19 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from pydantic import SecretStr
 
 from server.core.errors import StartupError
 
-__all__ = ["Settings"]
+__all__ = ["MEMORY_URI", "Driver", "Settings"]
+
+MEMORY_URI = "memory:"
+
+Driver = Literal["pymongo", "motor"]
+"""What reads and writes: PyMongo's async API, or Motor where it must stay in use."""
+DRIVERS: tuple[Driver, ...] = get_args(Driver)
 
 OPERATOR_TOKEN_LENGTH_MIN = 16
 """A shorter one could be guessed."""
@@ -62,6 +69,10 @@ def _standin() -> bool | None:
     raise StartupError(f"HEADWATER_STANDIN is {text!r}; write true or false.")
 
 
+def _driver() -> Driver:
+    return cast("Driver", (_read("HEADWATER_DRIVER") or "pymongo").lower())
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one server. What is not given is read from the environment, once.
@@ -77,8 +88,10 @@ class Settings:
     mongodb_uri: str | None = field(
         default_factory=lambda: _read("HEADWATER_MONGODB_URI"), repr=False
     )
-    """``HEADWATER_MONGODB_URI``: a replica set or Atlas; unset means the embedded MongoDB.
-    Never logged whole: it may hold a password."""
+    """``HEADWATER_MONGODB_URI``: a replica set or Atlas; unset means the embedded MongoDB, and
+    ``memory:`` a database in memory, for unit tests. Never logged whole: it may hold a password."""
+    driver: Driver = field(default_factory=_driver)
+    """``HEADWATER_DRIVER``: ``pymongo``, or ``motor`` to read and write through Motor."""
     data_dir: Path = field(
         default_factory=lambda: Path(_read("HEADWATER_DATA_DIR") or ".headwater")
     )
@@ -101,6 +114,18 @@ class Settings:
     """``HEADWATER_STANDIN``: true or false forces or forbids the stand-in; unset means: only
     without a key, and only on a loopback bind."""
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be used."""
+        if self.driver not in DRIVERS:
+            raise StartupError(
+                f"HEADWATER_DRIVER is {self.driver!r}; write {' or '.join(DRIVERS)}."
+            )
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the database is ``memory:``, for unit tests."""
+        return self.mongodb_uri == MEMORY_URI
+
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
@@ -109,6 +134,8 @@ class Settings:
     @property
     def uses_standin(self) -> bool:
         """Whether the stand-in answers for Claude."""
+        if self.in_memory:
+            return False  # no streaming there
         if self.standin is not None:
             return self.standin
         return self.anthropic_api_key is None and self.is_loopback

@@ -40,7 +40,10 @@ class Author(Part):
 class Note(
     Document,
     collection="notes",
-    indexes=[("topic", "createdAt"), Index(("slug",), unique=True, partial={"slug": {"$type": 2}})],
+    indexes=[
+        ("topic", "createdAt"),
+        Index(("slug",), unique=True, partial={"slug": {"$type": "string"}}),
+    ],
 ):
     topic: str
     text: str = ""

@@ -19,6 +19,7 @@ from pymongo.collection import Collection
 from schemas.document import Document
 from schemas.streamed_text import StreamedText
 from server.core.tasks import supervised
+from server.feed.change_stream import ChangeStream
 from server.feed.events import Step
 from server.feed.feed import Feed
 from server.live.find import Find
@@ -247,7 +248,7 @@ async def engine(uri: str) -> AsyncGenerator[Engine]:
     writer = MongoClient[dict[str, Any]](uri, w="majority")
     try:
         await ensure(client[name], [Item])
-        feed = Feed(feed_client[name], [Item.collection])
+        feed = Feed(ChangeStream(feed_client[name], [Item.collection]))
         await feed.open()
         found = Engine(client[name], feed, writer[name][Item.collection])
         async with (

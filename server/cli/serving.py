@@ -107,12 +107,18 @@ def _greet(application: Headwater, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     lines = [f"[bold]Headwater[/bold]  {escape(f'http://{shown}:{port}')}"]
-    if settings.mongodb_uri is None:
+    if settings.in_memory:
+        lines.append(
+            "  MongoDB  [yellow]in memory[/yellow]: what is written ends with this process"
+        )
+    elif settings.mongodb_uri is None:
         lines.append(f"  MongoDB  embedded, {escape(application.mongodb_uri)}")
         lines.append(f"           data in {escape(str(settings.data_dir.resolve()))}")
     else:
         lines.append(f"  MongoDB  {escape(shown_hosts(settings.mongodb_uri))}")
-    if settings.uses_standin:
+    if settings.in_memory:
+        lines.append("  Claude   does not stream on a database in memory")
+    elif settings.uses_standin:
         lines.append("  Claude   [yellow]the stand-in answers[/yellow]: set ANTHROPIC_API_KEY")
     elif settings.anthropic_api_key is None:
         lines.append("  Claude   callers bring their keys: ANTHROPIC_API_KEY is not set")

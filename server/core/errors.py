@@ -16,7 +16,8 @@
     ├── InvalidArguments      invalid_arguments     422  never
     ├── TooMany               too_many              429  after
     ├── Internal              internal              500  never
-    │   └── QueryTimeout      query_timeout         500  after
+    │   ├── QueryTimeout      query_timeout         500  after
+    │   └── NotInMemory       not_in_memory         501  never
     └── Unavailable           unavailable           503  after
     StartupError              (never on the wire: one sentence for a terminal, exit code 2)
 
@@ -37,6 +38,7 @@ __all__ = [
     "KeyReused",
     "Malformed",
     "NotFound",
+    "NotInMemory",
     "OriginNotAllowed",
     "PositionAhead",
     "QueryTimeout",
@@ -175,6 +177,20 @@ class QueryTimeout(Internal):
     """A query ran past its time limit."""
 
     code, retry = "query_timeout", "after"
+
+
+class NotInMemory(Internal):
+    """The server runs on ``memory:``, which cannot do this."""
+
+    code, status = "not_in_memory", 501
+
+    @classmethod
+    def of(cls, what: str) -> "NotInMemory":
+        """The error that names `what` cannot be done, and the cure."""
+        return cls(
+            f"The database in memory cannot do this: {what}; unset HEADWATER_MONGODB_URI to use "
+            "the embedded MongoDB."
+        )
 
 
 class Unavailable(HeadwaterError):

@@ -10,21 +10,39 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.tasks import raise_if_cancelled
-from server.feed.change_stream import Batch, ChangeStream, HistoryLost
+from server.feed.change_stream import Batch, HistoryLost
 from server.feed.events import Group, Step
 
-__all__ = ["Feed", "Listener", "RingOverrun"]
+__all__ = ["Feed", "Listener", "RingOverrun", "Stream"]
 
 _log = logging.getLogger(__name__)
+
+
+class Stream(Protocol):
+    """What the feed reads: a `ChangeStream`, or what is like one."""
+
+    async def open(self) -> Batch:
+        """Begin now, or go on where the last batch ended."""
+        ...
+
+    async def next(self) -> Batch:
+        """The next batch; an empty one when nothing has happened for a while."""
+        ...
+
+    def forget(self) -> None:
+        """Begin anew at the next `open`."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what is held."""
+        ...
 
 
 class Listener(Protocol):
@@ -52,7 +70,7 @@ class RingOverrun(Exception):
 
 
 class Feed:
-    """The changes of one database, in order, for one listener.
+    """The changes that a stream brings, in order, for one listener.
 
     Attributes:
         position: Every change up to here has been applied.
@@ -61,8 +79,8 @@ class Feed:
         losses: How often history was lost.
     """
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]], collections: Iterable[str]) -> None:
-        self._stream = ChangeStream(database, collections)
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._ring: deque[Group] = deque()
         self._ring_events = 0
         self._ring_lost = Time(0, 0)

@@ -22,6 +22,7 @@ from server.functions.replies import (
 from server.functions.tool_runs import ToolRuns
 from server.functions.transcripts import result_block
 from server.llm import (
+    Claude,
     ClaudeError,
     Ended,
     Entry,
@@ -44,18 +45,23 @@ RENEWALS = 3
 
 
 async def write_reply(
-    ctx: ActionCtx, message: ChatMessage, key: SecretStr | None, opened: Opened | None = None
+    ctx: ActionCtx,
+    claude: Claude,
+    message: ChatMessage,
+    key: SecretStr | None,
+    opened: Opened | None = None,
 ) -> None:
     """Write one attempt at a reply; whatever happens, the message gets one ending.
 
     Args:
         ctx: Whose action.
+        claude: Who is asked.
         message: The reply, whose lease is ours.
         key: The caller's own key for Claude.
         opened: What it begins from, where it is its turn already.
     """
     writer = MessageWriter(ctx, message)
-    loop = _Loop(ctx, message, writer, key)
+    loop = _Loop(ctx, claude, message, writer, key)
     try:
         async with asyncio.timeout(REPLY_SECONDS_MAX):
             await _while_ours(ctx, message, loop.run(opened))
@@ -138,15 +144,22 @@ class _Loop:
 
     Args:
         ctx: Whose action.
+        claude: Who is asked.
         message: The reply.
         writer: Who writes it.
         key: The caller's own key for Claude.
     """
 
     def __init__(
-        self, ctx: ActionCtx, message: ChatMessage, writer: MessageWriter, key: SecretStr | None
+        self,
+        ctx: ActionCtx,
+        claude: Claude,
+        message: ChatMessage,
+        writer: MessageWriter,
+        key: SecretStr | None,
     ) -> None:
         self._ctx = ctx
+        self._claude = claude
         self._message = message
         self._writer = writer
         self._key = key.get_secret_value() if key is not None else None
@@ -164,7 +177,7 @@ class _Loop:
             first = opened.step
             for number in range(first, first + STEPS_MAX):
                 request = build_request(self._entries, opened.base)
-                ended = await self._step(number, self._ctx.claude.stream(request, self._key))
+                ended = await self._step(number, self._claude.stream(request, self._key))
                 is_last = number == first + STEPS_MAX - 1 or self._writer.tokens > TOKENS_MAX
                 if await self._is_over(ended, is_last=is_last):
                     return

@@ -138,9 +138,9 @@ async def resume_stream(
 
     It must be the last of its task. What is there stays; Claude is asked to go on from its end.
     """
-    resumed = Resumed(messageId=message_id)
+    claude, resumed = ctx.claude, Resumed(messageId=message_id)
     message, _ = await _started(ctx, _claimed(ctx, message_id), lambda _: resumed)
-    await write_reply(ctx, message, claude_key(api_keys))
+    await write_reply(ctx, claude, message, claude_key(api_keys))
     return resumed
 
 
@@ -155,7 +155,7 @@ async def resume_expired(ctx: ActionCtx, message_id: str) -> None:
     except Conflict:
         await ctx.run_mutation(interrupt_expired, message_id=message_id)
         return
-    await write_reply(ctx, message, None)
+    await write_reply(ctx, ctx.claude, message, None)
 
 
 async def _chat(
@@ -169,7 +169,7 @@ async def _chat(
     auto_resume: bool,
 ) -> Begun:
     find_model(model, datetime.now(UTC).date())
-    key = claude_key(api_keys)
+    claude, key = ctx.claude, claude_key(api_keys)
     if system_prompt is not None and not system_prompt.strip():
         system_prompt = None  # the API refuses text of nothing but white space
     settings = ReplySettings(
@@ -185,7 +185,7 @@ async def _chat(
         return begun[0]
 
     message, opened = await _started(ctx, beginning, answer)
-    await write_reply(ctx, message, key, opened)
+    await write_reply(ctx, claude, message, key, opened)
     return begun[0]
 
 

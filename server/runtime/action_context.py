@@ -94,7 +94,11 @@ class ActionCtx(WriteCtx):
 
     @property
     def claude(self) -> Claude:
-        """Claude, or its stand-in."""
+        """Claude, or its stand-in.
+
+        Raises:
+            NotInMemory: The database is ``memory:``.
+        """
         return self._host.claude
 
     @property

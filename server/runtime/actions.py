@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from schemas.names import stored_name
 from schemas.wire.position import Time
 from server.core import limits
-from server.core.errors import HeadwaterError, KeyInUse, TooMany, Unavailable
+from server.core.errors import HeadwaterError, KeyInUse, NotInMemory, TooMany, Unavailable
 from server.live.held import encode
 from server.live.projection import to_json
 from server.live.registry import Registry
@@ -48,7 +48,7 @@ class Actions:
         registry: Whose queries they may follow.
         reads: The database.
         writes: The same.
-        claude: Claude, or its stand-in.
+        claude: Claude, or its stand-in; None where the database is in memory.
 
     Attributes:
         counters: What actions have counted, by name.
@@ -61,7 +61,7 @@ class Actions:
         registry: Registry,
         reads: Reads,
         writes: Writes,
-        claude: Claude,
+        claude: Claude | None,
     ) -> None:
         self.catalog = catalog
         self.scheduling = scheduling
@@ -242,6 +242,8 @@ class _Call:
     @property
     def claude(self) -> Claude:
         """Claude, or its stand-in."""
+        if self._actions.claude is None:
+            raise NotInMemory.of("streaming what Claude says")
         return self._actions.claude
 
     @property

@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from server.core import limits
-from server.core.errors import InvalidArguments, TooLarge, TooMany
+from server.core.errors import InvalidArguments, NotInMemory, TooLarge, TooMany
 from server.runtime.caller import ANONYMOUS, Caller
 from server.runtime.functions import Function
 from server.store import scheduled_calls
@@ -44,14 +44,16 @@ class Scheduling:
 
     Args:
         known: What may be scheduled.
+        in_memory: Whether the database is one in memory, where nothing can be scheduled.
 
     Attributes:
         stored: About how many calls the database held when somebody last looked.
         news: Set when a call was scheduled and is stored.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, *, in_memory: bool = False) -> None:
         self.known = known
+        self.in_memory = in_memory
         self.news = asyncio.Event()
         self._added = 0
         self._is_new = False
@@ -142,6 +144,8 @@ class Scheduler:
         function: Function[..., Any] | str,
         arguments: Mapping[str, Any],
     ) -> str:
+        if self._scheduling.in_memory:
+            raise NotInMemory.of("calling functions later")
         name, found = _schedulable(self._scheduling.known, function)
         stored = _stored_arguments(name, found, arguments)
         caller = _stored_caller(self._caller)

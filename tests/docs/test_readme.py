@@ -102,3 +102,22 @@ async def test_the_action_in_the_readme_lets_everybody_watch(
                 lambda f: bool(f.values) and f.values["s"]["text"] == "Once upon a time."
             )
     del sys.modules["stories"]
+
+
+def test_the_unit_test_in_the_readme_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = README.read_text("utf-8")
+    (app,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (source,) = [
+        block for block in re.findall(r"```py\n(.*?)```", text, re.DOTALL) if "memory:" in block
+    ]
+    (tmp_path / "notes.py").write_text(app, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "test_notes.py", "exec"), namespace)
+    try:
+        for _ in range(2):  # it begins empty
+            namespace["test_a_note_is_seen_by_who_watches"]()
+    finally:
+        sys.modules.pop("notes")

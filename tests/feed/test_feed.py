@@ -15,6 +15,7 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
 from schemas.wire.position import Time
 from server.core import limits
+from server.feed.change_stream import ChangeStream
 from server.feed.events import Group, Step
 from server.feed.feed import Feed, RingOverrun
 from server.store.connection import connect_client, database_name
@@ -63,7 +64,7 @@ async def running(uri: str) -> AsyncIterator[tuple[Feed, Recorder, Any]]:
     client = await connect_client(uri, socket_timeout_ms=10_000)
     database = client[database_name(uri)]
     await database.create_collection("items")
-    feed, recorder = Feed(database, ["items"]), Recorder()
+    feed, recorder = Feed(ChangeStream(database, ["items"])), Recorder()
     await feed.open()
     following = asyncio.create_task(feed.run(recorder))
     try:

@@ -16,6 +16,7 @@ from pymongo import AsyncMongoClient
 from schemas.wire.position import Position, Time
 from server.core.errors import HeadwaterError, Internal
 from server.core.tasks import supervised
+from server.feed.change_stream import ChangeStream
 from server.feed.feed import Feed
 from server.live.registry import Registry
 from server.store.collections import ensure
@@ -66,7 +67,7 @@ async def parts(
     """Everything between the database `name` and sync streams."""
     database = client[name]
     await ensure(database, TABLES.values())
-    feed = Feed(feed_client[name], TABLES)
+    feed = Feed(ChangeStream(feed_client[name], TABLES))
     await feed.open()
     reads = Reads(database)
     registry = Registry(feed, reads, TABLES.values(), _explain)
