@@ -68,24 +68,38 @@ class Command:
 
 
 @asynccontextmanager
-async def headwater(*arguments: str, **environment: str) -> AsyncIterator[Command]:
-    """Run ``headwater …`` with no settings but those given; it does not outlive the block."""
+async def program(
+    *command_line: str, stdin: bytes | None = None, **environment: str
+) -> AsyncIterator[Command]:
+    """Run a program with no settings but those given; it does not outlive the block."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
     process = await asyncio.create_subprocess_exec(
-        *(COMMAND, *arguments),
+        *command_line,
         env={**inherited, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,  # so that a Ctrl-C can be sent to the whole group
     )
     command = Command(process)
     try:
+        if process.stdin is not None:
+            process.stdin.write(stdin or b"")
+            process.stdin.close()
         yield command
     finally:
         with suppress(ProcessLookupError):
             process.kill()
         await command.ended()
+
+
+@asynccontextmanager
+async def headwater(
+    *arguments: str, stdin: bytes | None = None, **environment: str
+) -> AsyncIterator[Command]:
+    """Run ``headwater …``."""
+    async with program(COMMAND, *arguments, stdin=stdin, **environment) as command:
+        yield command
 
 
 @dataclass

@@ -35,9 +35,11 @@ class SyncRequest(_Request):
         client: The client's name for itself, the same as in ``Headwater-Client`` on its calls.
         from_: The position of every query that does not say its own.
         strict: Whether a query that is being run again holds the others back.
+        after: A position before which nothing is told, that of the client's last write as a rule.
     """
 
     queries: list[QueryRequest]
     client: Annotated[str | None, Field(max_length=64)] = None
     from_: Annotated[str | None, Field(alias="from", max_length=64)] = None
     strict: bool = False
+    after: Annotated[str | None, Field(max_length=64)] = None

@@ -4,10 +4,13 @@ import sys
 
 import typer
 
+from server.cli.functions import functions
 from server.cli.queries import queries
+from server.cli.run import run
 from server.cli.serve import serve
 from server.cli.standin import standin
 from server.cli.transcript import transcript
+from server.cli.watch import watch
 from server.core.errors import StartupError
 
 __all__ = ["main"]
@@ -18,6 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(functions)
+app.command()(run)
+app.command()(watch)
 app.command()(queries)
 app.command()(standin)
 app.command()(transcript)

@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.wire.live_queries import LiveQueries, LiveQueryRow
+from server.cli.printable import printable
+from server.cli.server_url import UrlOption, own_url
 from server.core.errors import StartupError
-from server.settings import Settings
 
 __all__ = ["queries"]
 
@@ -36,9 +37,7 @@ _STYLES = {
 
 
 def queries(
-    url: Annotated[
-        str | None, typer.Option(help="The server; where HEADWATER_HOST and _PORT say, by itself.")
-    ] = None,
+    url: UrlOption = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many to show.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     watch: Annotated[bool, typer.Option(help="Look again and again, until Ctrl-C.")] = False,
@@ -47,7 +46,7 @@ def queries(
 
     Where the server has a HEADWATER_OPERATOR_TOKEN, set the same in the environment.
     """
-    answers = _answers((url or _own_url()).rstrip("/"), limit, watch=watch)
+    answers = _answers((url or own_url()).rstrip("/"), limit, watch=watch)
     try:
         if as_json:
             for answer in answers:
@@ -74,12 +73,6 @@ def _stop_on_interrupt() -> threading.Event:
     return stopped
 
 
-def _own_url() -> str:
-    settings = Settings()
-    host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
 def _answers(url: str, limit: int, *, watch: bool) -> Iterator[LiveQueries]:
     token = os.environ.get("HEADWATER_OPERATOR_TOKEN", "").strip()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -103,7 +96,7 @@ def _ask(http: httpx2.Client, address: str) -> LiveQueries:
     try:
         if response.status_code == 200:
             return LiveQueries.model_validate_json(response.content)
-        message = _printable(response.json()["error"]["message"])
+        message = printable(response.json()["error"]["message"])
     except (ValidationError, ValueError, LookupError, TypeError):
         message = "it does not speak as Headwater does; name another server by --url."
     raise StartupError(f"The server answered {response.status_code}: {message}")
@@ -152,20 +145,20 @@ def _cells(row: LiveQueryRow) -> list[Text]:
 
 
 def _name(row: LiveQueryRow) -> Text:
-    name = Text(_printable(row.function), style="bold")
+    name = Text(printable(row.function), style="bold")
     if row.arguments != "{}":
-        name.append(f" {_printable(row.arguments)}", style="not bold cyan")
+        name.append(f" {printable(row.arguments)}", style="not bold cyan")
     if row.caller is not None:
-        name.append(f" for {_printable(row.caller)}", style="not bold dim")
+        name.append(f" for {printable(row.caller)}", style="not bold dim")
     return name
 
 
 def _reason(row: LiveQueryRow) -> Text:
     """Why it is kept current as it is."""
-    reason = Text(_printable(row.reason), style="dim")
+    reason = Text(printable(row.reason), style="dim")
     if row.error is None:
         return reason
-    return Text(f"shows the error {_printable(row.error)}; ", style="red").append_text(reason)
+    return Text(f"shows the error {printable(row.error)}; ", style="red").append_text(reason)
 
 
 def _summary(answer: LiveQueries) -> Text:
@@ -197,8 +190,3 @@ def _size(count: int) -> str:
 
 def _duration(milliseconds: int) -> str:
     return f"{milliseconds} ms" if milliseconds < 1_000 else f"{milliseconds / 1_000:.1f} s"
-
-
-def _printable(text: str) -> str:
-    """`text` without what a terminal would obey."""
-    return "".join(one if one.isprintable() else "�" for one in text)

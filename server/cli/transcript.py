@@ -11,6 +11,7 @@ from rich.text import Text
 
 from schemas.tasks import Task
 from schemas.transcripts import TranscriptEntry
+from server.cli.printable import printable
 from server.core.errors import StartupError
 from server.settings import Settings
 
@@ -67,7 +68,7 @@ async def _entries(task_id: str) -> list[TranscriptEntry]:
             known = found or await database[Task.collection].find_one({"_id": task_id})
     if not known:
         raise StartupError(
-            f"There is no task {_printable(task_id[:100])!r} in the database at {shown}."
+            f"There is no task {printable(task_id[:100])!r} in the database at {shown}."
         )
     return [TranscriptEntry.model_validate(one) for one in found]
 
@@ -89,26 +90,26 @@ def _facts(entry: TranscriptEntry) -> Iterator[str]:
     if entry.kind in _SYNTHETIC:
         yield f"[{_SYNTHETIC[entry.kind]}]"
     if entry.stop_reason is not None:
-        yield _printable(entry.stop_reason)
+        yield printable(entry.stop_reason)
     if entry.usage is not None:
         counted = json.loads(entry.usage)
         read = counted["cache_read_input_tokens"]
         prompt = counted["input_tokens"] + counted["cache_creation_input_tokens"] + read
         yield f"{prompt} tokens in ({read} cached), {counted['output_tokens']} out"
     if entry.request_id is not None:
-        yield _printable(entry.request_id)
+        yield printable(entry.request_id)
     if entry.message_id is not None:
-        yield f"message {_printable(entry.message_id)}"
+        yield f"message {printable(entry.message_id)}"
 
 
 def _base(entry: TranscriptEntry) -> Iterator[str]:
     """What the requests from here on have in common."""
     said = json.loads(entry.content)
-    yield f"model {_printable(str(said['model']))}"
+    yield f"model {printable(str(said['model']))}"
     if said["system"] is not None:
         yield from _labelled("system", said["system"])
     for tool in said["tools"]:
-        yield f"tool {_printable(tool['name'])}"
+        yield f"tool {printable(tool['name'])}"
     if said["first"]:
         yield f"what is before {said['first']} stays behind"
     if said["thinkingFrom"]:
@@ -133,21 +134,16 @@ def _blocks(blocks: Iterable[dict[str, Any]]) -> Iterator[str]:
             case {"type": kind}:
                 yield from _labelled(str(kind), _json(block))
             case _:
-                yield _printable(_json(block))
+                yield printable(_json(block))
 
 
 def _labelled(label: str, said: str) -> Sequence[str]:
     """`said` behind its label where it is one line, and else under it."""
-    lines = [_printable(line) for line in said.split("\n")]
+    lines = [printable(line) for line in said.split("\n")]
     if len(lines) == 1:
-        return [f"{_printable(label)}: {lines[0]}" if lines[0] else _printable(label)]
-    return [f"{_printable(label)}:", *(f"  {line}" for line in lines)]
+        return [f"{printable(label)}: {lines[0]}" if lines[0] else printable(label)]
+    return [f"{printable(label)}:", *(f"  {line}" for line in lines)]
 
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _printable(text: str) -> str:
-    """`text` without what a terminal would obey."""
-    return "".join(one if one.isprintable() or one == "\t" else "\ufffd" for one in text)

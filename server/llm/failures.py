@@ -12,6 +12,7 @@ import re
 import anthropic
 import httpx2
 
+from server.core.event_stream import EventTooLong
 from server.llm.errors import (
     ClaudeError,
     KeyRefused,
@@ -23,7 +24,6 @@ from server.llm.errors import (
     TimedOut,
     Unreachable,
 )
-from server.llm.event_stream import EventTooLong
 
 __all__ = ["EXPECTED", "quoted", "translated"]
 

@@ -15,9 +15,9 @@ import anthropic
 import httpx2
 import orjson
 
+from server.core.event_stream import EventStream
 from server.llm import failures
 from server.llm.errors import ClaudeError, StreamCut, TimedOut
-from server.llm.event_stream import EventStream
 from server.llm.limits import ClaudeLimits
 
 __all__ = ["RawReply", "connections_to", "open_reply"]

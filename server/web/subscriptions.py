@@ -69,6 +69,8 @@ async def open_stream(
     """
     last_seen = request.headers.get("last-event-id")
     resumes = _Resumes(services, is_reconnect=bool(last_seen))
+    if asked.after:
+        await resumes.reach(asked.after)
     for query in asked.queries:
         text = last_seen or query.from_ or asked.from_
         if text:
@@ -106,7 +108,8 @@ class _Resumes:
 
     Attributes:
         positions: By query id; a query that starts anew has none.
-        floor: The furthest of them; the feed must have come there before anything is told.
+        floor: The furthest of them, and of those to be reached; the feed must have come there
+            before anything is told.
     """
 
     def __init__(self, services: Services, *, is_reconnect: bool) -> None:
@@ -134,13 +137,23 @@ class _Resumes:
             self.positions[id_] = position
             self.floor = max(self.floor, position.time)
 
+    async def reach(self, text: str) -> None:
+        """Nothing is told before the feed has come to `text`.
+
+        Raises:
+            HeadwaterError: As of `add`.
+        """
+        position = await self._judge(text)
+        if position is not None:
+            self.floor = max(self.floor, position.time)
+
     async def _judge(self, text: str) -> Position | None:
         try:
             position = Position.parse(text)
         except ValueError as error:
             if self._is_reconnect:
                 return None
-            raise Malformed(f"from: {error}") from None
+            raise Malformed(f"The position cannot be read: {error}") from None
         if position.build != self._services.build:
             return None
         feed = self._services.registry
@@ -156,7 +169,7 @@ class _Resumes:
             if self._is_reconnect:
                 return None
             raise PositionAhead(
-                f"from: {text} lies beyond this database's own time; start with a snapshot."
+                f"{text} lies beyond this database's own time; start with a snapshot."
             )
         reached = await self._services.registry.reached(position.time)
         if not reached and not self._is_reconnect:

@@ -1,9 +1,11 @@
 """What README shows runs as it stands there."""
 
+import asyncio
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx2
 import pytest
@@ -12,6 +14,7 @@ from server.cli.target import load_app
 from server.llm.standin import Reply, Text
 from tests.serving import http_server, serving
 from tests.sse import Follower
+from tests.waiting import eventually
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -35,6 +38,33 @@ async def test_the_app_in_the_readme_runs(
             made = await http.post("/api/mutation/notes.add", json={"board": "x", "text": "Hello"})
             assert made.status_code == 200
             await follower.until(lambda f: f.values == {"n": [made.json()["value"]]})
+
+
+async def test_the_client_in_the_readme_follows(
+    database_uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"```py\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (source,) = [block for block in blocks if "server.client" in block]
+    async with serving(database_uri) as server:
+        names: dict[str, Any] = {}
+        exec(compile(source.replace("http://127.0.0.1:8000", server.url), "f.py", "exec"), names)
+        missing = asyncio.create_task(names["follow"]("none"))
+        task = await server.mutation("tasks.create", title="Hello")
+        following = asyncio.create_task(names["follow"](task["_id"]))
+        printed: list[str] = []
+
+        def has_printed(text: str) -> bool:
+            printed.extend(capsys.readouterr().out.splitlines())
+            return any(text in line for line in printed)
+
+        await eventually(lambda: has_printed("0"))
+        await server.action("streaming.streamChat", taskId=task["_id"], prompt="Hi")
+        await eventually(lambda: has_printed("2"))
+        await eventually(lambda: has_printed(" not_found"))
+        for one in (missing, following):
+            one.cancel()
+        await asyncio.gather(missing, following, return_exceptions=True)
+        assert (await server.query("tasks.get", taskId=task["_id"]))["title"] == "Reports"
 
 
 IMPORTS = """

@@ -10,7 +10,8 @@ from server.core.errors import Forbidden
 from server.runtime import Caller
 from tests import board
 from tests.serving import Running, serving
-from tests.sse import Follower
+from tests.sse import Follower, events_of
+from tests.waiting import eventually
 
 
 def by_header(connection: HTTPConnection) -> Caller | None:
@@ -155,3 +156,53 @@ async def test_a_clients_stream_passes_its_mutations_position_soon(
                 await mine.until(reached(position), seconds=5)
             assert mine.events[-1].data == {"queries": {}}
             assert len(theirs.events) == 1, "nobody else is woken"
+
+
+async def test_a_stream_that_is_opened_after_a_write_begins_with_it(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the live query is there already, and has not heard of the write yet."""
+    async with serving(database_uri, board.HERE) as server:
+        registry = server.app._services.registry  # type: ignore[union-attr]
+        prepare, held, go = registry.prepare, asyncio.Event(), asyncio.Event()
+
+        async def prepare_later(step: Any) -> None:
+            held.set()
+            await go.wait()
+            await prepare(step)
+
+        async def first_value(**more: str) -> Any:
+            query = {"id": "n", "function": "board.notes", "args": {"topic": "t"}}
+            asked = {"queries": [query], **more}
+            async with server.http.stream("POST", "/api/sync", json=asked) as response:
+                event = await anext(events_of(response))
+            assert event.data["from"] is None
+            return event.data["queries"]["n"]["snapshot"]
+
+        assert await first_value() == []
+        monkeypatch.setattr(registry, "prepare", prepare_later)
+        note = await server.mutation("board.add", topic="t")
+        await held.wait()
+        assert await first_value() == []
+        beginning = asyncio.create_task(first_value(after=server.wrote))
+        await eventually(lambda: registry._awaited)
+        go.set()
+        assert await beginning == [note]
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [("nonsense", "malformed"), ("4000000000.1~{build}", "position_ahead")],
+)
+async def test_a_position_that_cannot_be_reached_is_refused(
+    database_uri: str, after: str, code: str
+) -> None:
+    async with serving(database_uri, board.HERE) as server:
+        await server.mutation("board.add", topic="t")
+        build = server.wrote.partition("~")[2]
+        asked = {"queries": [], "after": after.format(build=build)}
+        response = await server.http.post("/api/sync", json=asked)
+        assert response.json()["error"]["code"] == code
+        asked["after"] = "4000000000.1~another"
+        async with server.http.stream("POST", "/api/sync", json=asked) as response:
+            assert (await anext(events_of(response))).data == {"from": None, "queries": {}}

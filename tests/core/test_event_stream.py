@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.llm import event_stream
-from server.llm.event_stream import EventStream, EventTooLong, ServerSentEvent
+from server.core import event_stream
+from server.core.event_stream import EventStream, EventTooLong, ServerSentEvent
 
 words = st.text(alphabet="ab: é\U0001f600", max_size=6)
 events = st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=3)), max_size=5)
@@ -28,7 +28,7 @@ def test_cut_anywhere_the_events_are_the_same(
         for event in stream.feed(raw[start:stop])
     ]
     assert found == [
-        ServerSentEvent(kind.encode(), "\n".join(lines).encode()) for kind, lines in sent
+        ServerSentEvent(kind.encode(), "\n".join(lines).encode(), b"7") for kind, lines in sent
     ]
 
 
@@ -41,7 +41,12 @@ def test_an_event_of_no_data_is_none() -> None:
     assert EventStream().feed(b"event: ping\n\n\n\ndata: x\n\n") == [ServerSentEvent(b"", b"x")]
 
 
-@pytest.mark.parametrize("line", [b"data: ", b"data: abc\n"])
+def test_an_id_stays_until_another_comes() -> None:
+    sent = b"data: a\n\nid: 1\ndata: b\n\ndata: c\n\nid: 2\0\ndata: d\n\nid\ndata: e\n\n"
+    assert [event.id for event in EventStream().feed(sent)] == [b"", b"1", b"1", b"1", b""]
+
+
+@pytest.mark.parametrize("line", [b"data: ", b"data: abc\n", b"data\n"])
 def test_an_event_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
     monkeypatch.setattr(event_stream, "EVENT_BYTES_MAX", 100)
     stream = EventStream()
