@@ -1,18 +1,31 @@
-"""The built-in application: tasks, users, messages and Claude's replies."""
+"""The built-in application: tasks, users, messages, Claude's replies, and workspaces."""
 
 from server.functions import (
+    file_changes,
     messages,
     sample_tools,
     streaming,
     tasks,
+    terminal_output,
     tool_call_tracking,
+    tool_logs,
     transcripts,
     users,
 )
 
 __all__ = ["ALL", "WITH_SAMPLES"]
 
-ALL = [tasks, users, messages, streaming, tool_call_tracking, transcripts]
+ALL = [
+    tasks,
+    users,
+    messages,
+    streaming,
+    tool_call_tracking,
+    transcripts,
+    file_changes,
+    tool_logs,
+    terminal_output,
+]
 """Its modules, for ``create_app(functions=[*server.functions.ALL, mine])``."""
 
 WITH_SAMPLES = [*ALL, sample_tools]

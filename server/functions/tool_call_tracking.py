@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from schemas.agent_tools import AgentTool
+from server.functions.known_task import TaskId, known_task
 from server.functions.tool_calls import ALLOWED, ENDED, failed
 from server.runtime import Conflict, Find, MutationCtx, NotFound, QueryCtx, mutation, query
 
@@ -69,7 +70,12 @@ async def create(
     args: dict[str, Any],
     tool_call_id: Name,
 ) -> AgentTool:
-    """A call that was made outside of Headwater's own loop, to be tracked here."""
+    """A call that was made outside of Headwater's own loop, to be tracked here.
+
+    Raises:
+        NotFound: There is no such task.
+    """
+    await known_task(ctx, task_id)
     return await ctx.insert(
         AgentTool(
             message_id=message_id,
@@ -178,9 +184,14 @@ async def deny(ctx: MutationCtx, tool_call_id: str, reason: Reason | None = None
     return await ctx.update(AgentTool, call.id, {"$set": fields})
 
 
-@mutation
-async def delete_by_task(ctx: MutationCtx, task_id: str) -> int:
-    """Delete the calls of a task; how many there were."""
+@mutation(transaction=False)
+async def delete_by_task(ctx: MutationCtx, task_id: TaskId) -> int:
+    """Delete the calls of a task, each by itself; how many there were.
+
+    Raises:
+        NotFound: There is no such task.
+    """
+    await known_task(ctx, task_id)
     return await ctx.delete_many(AgentTool, {"taskId": task_id})
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Set
 from typing import Any
 
 from server.live.find import Spec
+from server.live.held import Held
 from server.live.matching import Matcher, compile_filter, filter_paths
 from server.live.net_changes import NetChange
 from server.live.ordering import Key, NotCompiled, Unsortable, compile_sort
@@ -88,9 +89,16 @@ class ReadMade:
             change.new is not None
             and self.matcher is not None
             and self.matcher.asks is None
-            and self.spec.within is None
+            and self._stays(change.new)
             and self.matcher.matches(change.new.raw)
         )
+
+    def _stays(self, new: Held) -> bool:
+        """Whether a document stays in the sliding window until it is read again in any case."""
+        within = self.spec.within
+        if within is None:
+            return True
+        return self.departs is not None and within.departure(new.raw) >= self.departs
 
     def _can_be_in(self, change: NetChange) -> bool:
         assert change.new is not None

@@ -20,10 +20,12 @@ from server.runtime.query_context import QueryCtx
 from server.runtime.runtime import Runtime
 from server.runtime.shared_key import SharedKey
 from server.runtime.tools import Tool, tool
+from server.runtime.ungiven import UNGIVEN
 from server.runtime.write_context import MutationCtx
 
 __all__ = [
     "ANONYMOUS",
+    "UNGIVEN",
     "ActionCtx",
     "Actions",
     "Answer",

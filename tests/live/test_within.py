@@ -186,6 +186,38 @@ async def test_what_was_awaited_or_counted_within_a_window_is_read_again_in_time
     await watch.shows([], "listed")
 
 
+async def test_a_heartbeat_reads_nothing_again_before_what_was_read_is_due(here: Scene) -> None:
+    start = now_of(here)
+    things = here.database["things"]
+    await things.insert_many(
+        [
+            {"_id": "first", "g": "x", "n": 1, "seen": leaving(start + 20)},
+            {"_id": "second", "g": "x", "n": 2, "seen": leaving(start + 30)},
+        ]
+    )
+    await here.mark()
+    watch = here.watch(listed)
+    await watch.shows(["first", "second"])
+    rounds = here.running.registry.rounds
+    runs, told = rounds.runs, len(watch.told)
+
+    for second in (21, 25, 40):
+        await things.update_one({"_id": "first"}, {"$set": {"seen": leaving(start + second)}})
+        await here.mark()
+    assert (rounds.runs, len(watch.told)) == (runs, told)
+    await things.update_one({"_id": "second"}, {"$set": {"seen": leaving(start + 10)}})
+    await here.mark()
+    assert rounds.runs == runs + 1, "it leaves earlier than any did"
+    await reach(here, start + 10)
+    await watch.shows(["first"])
+    runs = rounds.runs
+    await things.update_one({"_id": "first"}, {"$set": {"seen": leaving(start + 5)}})
+    await watch.shows([])
+    assert rounds.runs == runs + 1
+    await things.update_one({"_id": "second"}, {"$set": {"seen": leaving(start + 60)}})
+    await watch.shows(["second"])
+
+
 async def test_many_that_are_only_counted_leave_in_time_even_with_several_dates(
     here: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,9 @@ def test_a_script_is_called_after_its_file() -> None:
 def test_the_application_is_called_by_its_documented_names() -> None:
     public = [name for name, one in Catalog(server.functions.ALL) if not one.internal]
     assert public == [
+        "fileChanges.byTask",
+        "fileChanges.deleteByTask",
+        "fileChanges.record",
         "messages.byTask",
         "messages.get",
         "streaming.cancelStream",
@@ -56,9 +59,14 @@ def test_the_application_is_called_by_its_documented_names() -> None:
         "streaming.streamChatWithTools",
         "tasks.create",
         "tasks.get",
+        "tasks.getWorkspaceStatus",
         "tasks.list",
         "tasks.remove",
         "tasks.update",
+        "tasks.workspaceHeartbeat",
+        "terminalOutput.append",
+        "terminalOutput.byTask",
+        "terminalOutput.deleteByTask",
         "toolCallTracking.approve",
         "toolCallTracking.byMessage",
         "toolCallTracking.byTask",
@@ -69,6 +77,10 @@ def test_the_application_is_called_by_its_documented_names() -> None:
         "toolCallTracking.deny",
         "toolCallTracking.pending",
         "toolCallTracking.updateResult",
+        "toolLogs.begin",
+        "toolLogs.byTask",
+        "toolLogs.deleteByTask",
+        "toolLogs.finish",
         "users.get",
         "users.upsert",
     ]
