@@ -8,6 +8,7 @@ from server.cli.functions import functions
 from server.cli.queries import queries
 from server.cli.run import run
 from server.cli.serve import serve
+from server.cli.sidecar import sidecar
 from server.cli.standin import standin
 from server.cli.transcript import transcript
 from server.cli.watch import watch
@@ -25,6 +26,7 @@ app.command()(functions)
 app.command()(run)
 app.command()(watch)
 app.command()(queries)
+app.command()(sidecar)
 app.command()(standin)
 app.command()(transcript)
 
