@@ -12,6 +12,7 @@ from server.cli.importing import import_
 from server.cli.queries import queries
 from server.cli.run import run
 from server.cli.serve import serve
+from server.cli.sidecar import sidecar
 from server.cli.standin import standin
 from server.cli.transcript import transcript
 from server.cli.watch import watch
@@ -29,6 +30,7 @@ app.command()(functions)
 app.command()(run)
 app.command()(watch)
 app.command()(queries)
+app.command()(sidecar)
 app.command()(standin)
 app.command()(transcript)
 app.command()(data)

@@ -19,7 +19,15 @@ from server.cli.server_url import own_url
 from server.client import BadAnswer, Client, FunctionDescription, HeadwaterError, NotReached
 from server.core.errors import StartupError
 
-__all__ = ["FunctionArgument", "HeaderOption", "TextsArgument", "asking", "complain", "prepared"]
+__all__ = [
+    "FunctionArgument",
+    "HeaderOption",
+    "TextsArgument",
+    "asking",
+    "complain",
+    "headers_of",
+    "prepared",
+]
 
 _T = TypeVar("_T")
 
@@ -70,7 +78,7 @@ def asking(
     """
 
     async def whole() -> _T:
-        async with Client(url or own_url(), headers=_headers(headers or ())) as client:
+        async with Client(url or own_url(), headers=headers_of(headers or ())) as client:
             return await body(client)
 
     try:
@@ -96,7 +104,12 @@ def complain(error: HeadwaterError) -> None:
     print(f"headwater: {message} ({printable(error.code)})", file=sys.stderr)  # of a terminal
 
 
-def _headers(texts: Sequence[str]) -> dict[str, str]:
+def headers_of(texts: Sequence[str]) -> dict[str, str]:
+    """Headers written as on a command line, and the bearer of the environment.
+
+    Raises:
+        ValueError: One is written otherwise.
+    """
     headers: dict[str, str] = {}
     if bearer := os.environ.get("HEADWATER_BEARER", "").strip():
         headers["Authorization"] = f"Bearer {bearer}"

@@ -20,6 +20,7 @@ __all__ = [
     "delete_by_task",
     "deny",
     "pending",
+    "release",
     "update_result",
 ]
 
@@ -117,6 +118,24 @@ async def claim(ctx: MutationCtx, id: str, executor: Name) -> AgentTool:  # noqa
     # `executor` comes from a client, and might begin with a dollar sign.
     taken = {"status": "RUNNING", "executor": {"$literal": executor}, "claims": claims}
     return await ctx.update(AgentTool, id, [{"$set": {**taken, **started, "expiresAt": until}}])
+
+
+@mutation
+async def release(ctx: MutationCtx, id: str, executor: Name) -> AgentTool:  # noqa: A002  # a wire name
+    """Give a call that is yours back at once, as if your minute were over.
+
+    It is offered again if its offer said ``idempotent``, and has failed otherwise.
+
+    Raises:
+        NotFound: There is no such call.
+        Conflict: It is not yours, or has ended.
+    """
+    call = await ctx.get(AgentTool, id)
+    if call is None:
+        raise await _unknown(ctx, id)
+    if call.status != "RUNNING" or call.runs_on == "server" or call.executor != executor:
+        raise Conflict(f"You do not have this call; it is {call.status}.")
+    return await ctx.update(AgentTool, id, [{"$set": {"expiresAt": "$$NOW"}}])
 
 
 @mutation
