@@ -36,12 +36,13 @@ def run(
 
     A mutation that got no answer is sent again, and applied once.
 
-    Exit codes: 1 the server refused or the function failed, 2 it could not be asked.
+    Exit codes: 1 the server refused or the function failed,
+    2 it could not be asked, 130 Ctrl-C.
 
     Examples:
       headwater run tasks.list limit=5
       headwater run tasks.create '{"title": "Read the reports"}'
-      headwater run streaming.streamChat taskId=6b080d… prompt='What is new?' --wait
+      headwater run streaming.streamChat taskId=6b080d… prompt='Hello' --wait
       headwater run users.upsert - < user.json
     """
 

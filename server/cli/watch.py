@@ -46,11 +46,11 @@ def watch(
 ) -> None:
     """Watch a query of a running server: its value now, and each change at once.
 
-    In a terminal it is shown whole, and what changed is marked. A server that goes away is
-    waited for.
+    In a terminal it is shown whole, and what changed is marked.
+    A server that goes away is waited for.
 
-    Ctrl-C ends it with exit code 0, and so does the end of the pipe. Exit codes: 1 the server
-    refused or the query fails, 2 it could not be asked.
+    Ctrl-C ends it with exit code 0, and so does the end of the pipe.
+    Exit codes: 1 the server refused or the query fails, 2 it could not be asked.
 
     Examples:
       headwater watch tasks.list

@@ -40,7 +40,7 @@ class Request:
 
 @dataclass
 class FakeServer:
-    """Answers each request with the next reply, and then says nothing more.
+    """Answers each request with the next reply, and then always with the last.
 
     A reply's pieces are sent one after another; None keeps the connection open, silently, where
     it would be closed.
@@ -48,15 +48,21 @@ class FakeServer:
 
     url: str = ""
     replies: deque[list[bytes | None]] = field(default_factory=deque)
+    last: list[bytes | None] = field(default_factory=lambda: [None])
     requests: list[Request] = field(default_factory=list)
 
     def will(self, *pieces: bytes | None) -> None:
+        """Reply so to a request that no other reply is for."""
         self.replies.append(list(pieces))
+
+    def will_always(self, *pieces: bytes | None) -> None:
+        """Reply so when nothing else is left; by itself, it is silent then."""
+        self.last = list(pieces)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             self.requests.append(await self._request(reader))
-            for piece in self.replies.popleft() if self.replies else [None]:
+            for piece in self.replies.popleft() if self.replies else self.last:
                 if piece is None:
                     await reader.read()  # until the other side closes
                 else:
