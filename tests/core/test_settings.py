@@ -66,6 +66,7 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("HEADWATER_ALLOWED_ORIGINS", "https://app.example.com/path"),
         ("HEADWATER_ALLOWED_ORIGINS", "https://"),
         ("HEADWATER_STANDIN", "perhaps"),
+        ("HEADWATER_DRIVER", "mongo"),
         ("HEADWATER_OPERATOR_TOKEN", "too-short"),
         ("HEADWATER_OPERATOR_TOKEN", "sixteen letters and spaces"),
         ("HEADWATER_OPERATOR_TOKEN", "schlüssel-schlüssel"),
@@ -78,6 +79,12 @@ def test_a_value_that_cannot_be_used_is_named_with_the_cure(
     with pytest.raises(StartupError, match=name) as caught:
         Settings()
     assert "; write " in str(caught.value)
+
+
+def test_a_database_in_memory_streams_nothing_and_so_needs_no_standin() -> None:
+    assert Settings(mongodb_uri="memory:").in_memory
+    assert not Settings(mongodb_uri="memory:", standin=True).uses_standin
+    assert not Settings(mongodb_uri="mongodb://memory:1/").in_memory
 
 
 @pytest.mark.parametrize(

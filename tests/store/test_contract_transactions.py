@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import AutoReconnect
 
 from schemas.wire.position import Time
@@ -172,6 +173,12 @@ async def test_many_writers_at_once_all_get_through(store: Store) -> None:
     async with asyncio.timeout(60):
         results = await asyncio.gather(*(store.writes.transaction(bump) for _ in range(12)))
     assert sorted(value for value, _ in results) == list(range(1, 13))
+
+
+async def test_by_pymongo_nothing_stands_between_the_store_and_its_client(mongo_uri: str) -> None:
+    async with opened("pymongo", mongo_uri) as store:
+        assert type(store.database) is AsyncDatabase
+        assert type(store.database.client) is AsyncMongoClient
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
