@@ -5,6 +5,7 @@ import sys
 import typer
 
 from server.cli.queries import queries
+from server.cli.schedules import schedules
 from server.cli.serve import serve
 from server.cli.standin import standin
 from server.cli.transcript import transcript
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(queries)
+app.command()(schedules)
 app.command()(standin)
 app.command()(transcript)
 
