@@ -11,6 +11,7 @@ from server.cli.functions import functions
 from server.cli.importing import import_
 from server.cli.queries import queries
 from server.cli.run import run
+from server.cli.schedules import schedules
 from server.cli.serve import serve
 from server.cli.sidecar import sidecar
 from server.cli.standin import standin
@@ -31,6 +32,7 @@ app.command()(run)
 app.command()(watch)
 app.command()(queries)
 app.command()(sidecar)
+app.command()(schedules)
 app.command()(standin)
 app.command()(transcript)
 app.command()(data)

@@ -1,31 +1,21 @@
 """``headwater queries``: what each live query of a running server is, does, costs."""
 
-import os
-import signal
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import Annotated
 
-import httpx2
 import typer
-from pydantic import ValidationError
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from schemas.wire.live_queries import LiveQueries, LiveQueryRow
+from server.cli.operators import show, shown_duration
 from server.cli.printable import printable
-from server.cli.server_url import UrlOption, own_url
-from server.core.errors import StartupError
+from server.cli.server_url import UrlOption
 
 __all__ = ["queries"]
 
-TIMEOUT_SECONDS = 10.0
-WATCH_SECONDS = 2.0
 _COLUMNS = ("strategy", "watched", "result", "log", "changes", "runs", "reads", "lag")
 _STYLES = {
     "maintained": "green",
@@ -46,60 +36,7 @@ def queries(
 
     Where the server has a HEADWATER_OPERATOR_TOKEN, set the same in the environment.
     """
-    answers = _answers((url or own_url()).rstrip("/"), limit, watch=watch)
-    try:
-        if as_json:
-            for answer in answers:
-                print(answer.model_dump_json(by_alias=True), flush=True)  # for a program to read
-        elif watch and sys.stdout.isatty():
-            with Live(_shown(next(answers)), screen=True, auto_refresh=False) as live:
-                for answer in answers:
-                    live.update(_shown(answer), refresh=True)
-        else:
-            for answer in answers:
-                Console().print(_shown(answer))
-    except KeyboardInterrupt:
-        pass
-
-
-def _stop_on_interrupt() -> threading.Event:
-    """What a Ctrl-C sets. An exception in its place would be lost where Python minds none."""
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    signal.signal(signal.SIGINT, stop)
-    return stopped
-
-
-def _answers(url: str, limit: int, *, watch: bool) -> Iterator[LiveQueries]:
-    token = os.environ.get("HEADWATER_OPERATOR_TOKEN", "").strip()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    # Redirects are not followed, so that the token goes nowhere else.
-    with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS) as http:
-        stopped = _stop_on_interrupt() if watch else None
-        while True:
-            yield _ask(http, f"{url}/api/live-queries?limit={limit}")
-            if stopped is None or stopped.wait(WATCH_SECONDS):
-                return
-
-
-def _ask(http: httpx2.Client, address: str) -> LiveQueries:
-    try:
-        response = http.get(address)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise StartupError(
-            f"There is no server to ask at {address.partition('/api/')[0]} "
-            f"({type(error).__name__}); start one by `headwater serve`, or name it by --url."
-        ) from None
-    try:
-        if response.status_code == 200:
-            return LiveQueries.model_validate_json(response.content)
-        message = printable(response.json()["error"]["message"])
-    except (ValidationError, ValueError, LookupError, TypeError):
-        message = "it does not speak as Headwater does; name another server by --url."
-    raise StartupError(f"The server answered {response.status_code}: {message}")
+    show(url, f"/api/live-queries?limit={limit}", LiveQueries, _shown, as_json=as_json, watch=watch)
 
 
 def _shown(answer: LiveQueries) -> RenderableType:
@@ -140,7 +77,7 @@ def _cells(row: LiveQueryRow) -> list[Text]:
         Text(f"{row.events:,}"),
         Text(f"{row.runs:,}\n{row.cause}"),
         Text(f"{row.reads:,}" + (f"\n{row.asked:,} asked" if row.asked else "")),
-        Text(_duration(row.lag_ms), style="red") if row.lag_ms else Text("–", style="dim"),
+        Text(shown_duration(row.lag_ms), style="red") if row.lag_ms else Text("–", style="dim"),
     ]
 
 
@@ -173,7 +110,7 @@ def _summary(answer: LiveQueries) -> Text:
     text.append(f"{read:,} {'read' if read == 1 else 'reads'} of MongoDB", style="bold")
     text.append(f" ({reads})" if reads else "")
     text.append(f", {totals.touches:,} {'change' if totals.touches == 1 else 'changes'}")
-    text.append(f"; the feed is {_duration(totals.feed_lag_ms)} behind")
+    text.append(f"; the feed is {shown_duration(totals.feed_lag_ms)} behind")
     if totals.interruptions or totals.losses:
         text.append(
             f", opened again {totals.interruptions:,} times, history lost {totals.losses:,} times",
@@ -186,7 +123,3 @@ def _size(count: int) -> str:
     if count < 1_000:
         return f"{count} B"
     return f"{count / 1_000:.1f} KB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
-
-
-def _duration(milliseconds: int) -> str:
-    return f"{milliseconds} ms" if milliseconds < 1_000 else f"{milliseconds / 1_000:.1f} s"

@@ -21,9 +21,13 @@ from server.runtime.scheduler import Scheduling
 from server.store.scheduled_calls import ScheduledCall, ScheduledCalls, delete_claimed
 from server.store.writes import Session
 
-__all__ = ["CallRunner"]
+__all__ = ["OUTCOMES", "CallRunner", "caller_of"]
 
 _log = logging.getLogger("headwater")
+
+OUTCOMES = ("succeeded", "retried", "failed", "lost", "handed_back")
+"""How a call may end in this process: it was made; it will be tried again; it has failed for good;
+another process may have taken it; it was given back."""
 
 AGAIN_SECONDS_MIN = 0.02
 """Before the next look where another process was quicker."""
@@ -44,9 +48,7 @@ class CallRunner:
         actions: Runs actions.
 
     Attributes:
-        outcomes: How many calls of this process ended how: ``succeeded``, ``retried`` (it will
-            be tried again), ``failed``, ``lost`` (another process may have taken it),
-            ``handed_back``.
+        outcomes: How many calls of this process ended how, by `OUTCOMES`.
         overdue_seconds: For how long the call has been due that is due for longest.
         failed: How many failed ones the database keeps.
         seconds: How long calls took, in all.
@@ -72,6 +74,11 @@ class CallRunner:
     def running(self) -> int:
         """How many it is making."""
         return len(self._running)
+
+    @property
+    def stored(self) -> int:
+        """About how many the database holds, failed ones too."""
+        return self._scheduling.stored
 
     async def run(self) -> None:
         """Make calls as they come due, until cancelled or stopped."""
@@ -184,7 +191,7 @@ class CallRunner:
         return "succeeded"
 
     async def _call(self, call: ScheduledCall, since: float) -> None:
-        name, caller = call.function, _caller(call)
+        name, caller = call.function, caller_of(call.caller)
         function = self._runtime.catalog.get(name)
         assert function is not None, "only calls of known functions are claimed"
         arguments = orjson.loads(call.arguments)
@@ -233,11 +240,12 @@ def _who(call: ScheduledCall) -> tuple[str, str]:
     return call.function, call.id
 
 
-def _caller(call: ScheduledCall) -> Caller:
-    if call.caller is None:
+def caller_of(stored: str | None) -> Caller:
+    """Who a call is for, from what is stored of it."""
+    if stored is None:
         return ANONYMOUS
-    stored: dict[str, Any] = orjson.loads(call.caller)
-    return Caller(stored["id"], stored["claims"])
+    caller: dict[str, Any] = orjson.loads(stored)
+    return Caller(caller["id"], caller["claims"])
 
 
 def _named(error: PyMongoError) -> str:

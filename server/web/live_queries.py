@@ -7,11 +7,10 @@ from starlette.responses import Response
 
 from schemas.wire.live_queries import LiveQueries, LiveQueryRow, LiveQueryTotals
 from server.core import limits
-from server.core.errors import Malformed
 from server.live.diagnosis import costliest, diagnose, measure, sums
 from server.live.live_query import LiveQuery
 from server.runtime import SharedKey
-from server.web.operators import require_operator
+from server.web.operators import require_operator, row_limit
 from server.web.services import Services, services_of
 
 __all__ = ["live_queries", "totals"]
@@ -24,7 +23,7 @@ async def live_queries(request: Request) -> Response:
     """The live queries that cost most, and the totals of all."""
     services = services_of(request)
     require_operator(request, services)
-    limit = _limit(request)
+    limit = row_limit(request, _ROWS, limits.DIAGNOSIS_ROWS_MAX)
     queries = services.registry.queries
     shown = costliest(queries, limit)
     measure(shown)
@@ -67,10 +66,3 @@ def _row(services: Services, query: LiveQuery, now: float) -> LiveQueryRow:
     assert isinstance(query.key, SharedKey)
     arguments, caller = services.runtime.shown(query.key)
     return diagnose(query, arguments, caller, now)
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(_ROWS))
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= limits.DIAGNOSIS_ROWS_MAX:
-        raise Malformed(f"limit must be a number from 1 to {limits.DIAGNOSIS_ROWS_MAX}.")
-    return int(text)

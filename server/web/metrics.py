@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from schemas.wire.live_queries import LiveQueryTotals, Strategy
 from server.live.live_query import Cause
+from server.runtime.call_runner import OUTCOMES
 from server.web.live_queries import totals
 from server.web.services import Services, services_of
 
@@ -39,6 +40,7 @@ class _Numbers(Collector):
             *_counters(all_of_them),
             *_labelled(all_of_them),
             *self._counted_by_actions(),
+            *self._scheduled(),
         ]
 
     def _counted_by_actions(self) -> list[Metric]:
@@ -46,6 +48,42 @@ class _Numbers(Collector):
         return [
             CounterMetricFamily(f"headwater_{name}", "Counted by actions.", count)
             for name, count in counted.items()
+        ]
+
+    def _scheduled(self) -> list[Metric]:
+        """What ran by itself. Without a read of MongoDB: this must answer when it does not."""
+        services, runner = self._services, self._services.call_runner
+        everies = CounterMetricFamily(
+            "headwater_every_runs",
+            "Runs of functions that run by themselves, in this process.",
+            labels=["function", "outcome"],
+        )
+        for one in services.everies:
+            for outcome, count in one.outcomes.items():
+                everies.add_metric([one.name, outcome], count)
+        calls = CounterMetricFamily(
+            "headwater_scheduled_calls",
+            "Scheduled calls that this process made.",
+            labels=["outcome"],
+        )
+        for outcome in OUTCOMES:
+            calls.add_metric([outcome], runner.outcomes[outcome])
+        gauges = {
+            "running": ("Scheduled calls that this process is making.", runner.running),
+            "overdue_seconds": ("How long a call has been due.", runner.overdue_seconds),
+            "stored": ("About how many the database holds.", runner.stored),
+            "kept_failures": ("How many failed ones it keeps.", runner.failed),
+        }
+        return [
+            everies,
+            calls,
+            CounterMetricFamily(
+                "headwater_scheduled_calls_seconds", "How long they took.", runner.seconds
+            ),
+            *(
+                GaugeMetricFamily(f"headwater_scheduled_calls_{name}", said, value)
+                for name, (said, value) in gauges.items()
+            ),
         ]
 
     def _gauges(self, sums: LiveQueryTotals) -> list[Metric]:

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from server.core.errors import Forbidden, Unauthenticated
+from server.core.errors import Forbidden, Malformed, Unauthenticated
 from server.web.services import Services
 
-__all__ = ["require_operator"]
+__all__ = ["require_operator", "row_limit"]
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
@@ -43,6 +43,18 @@ def require_operator(request: Request, services: Services) -> None:
             "Only operators may see this, and this server has no token for them: start it with "
             "HEADWATER_OPERATOR_TOKEN set, and send that as 'Authorization: Bearer …'."
         )
+
+
+def row_limit(request: Request, default: int, most: int) -> int:
+    """How many rows ``limit=`` asks for.
+
+    Raises:
+        Malformed: It is no such number.
+    """
+    text = request.query_params.get("limit", str(default))
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
+        raise Malformed(f"limit must be a number from 1 to {most}.")
+    return int(text)
 
 
 def _is_from_here(request: Request) -> bool:

@@ -16,6 +16,7 @@ from server.web.metrics import metrics
 from server.web.open_api import open_api
 from server.web.origin import OriginCheck
 from server.web.pages import browser_file, page
+from server.web.schedules import schedules
 from server.web.sync import SyncEndpoint
 
 __all__ = ["create_web"]
@@ -46,6 +47,7 @@ def create_web(allowed_origins: frozenset[str]) -> Starlette:
             _stream("/api/live/{function}", live, "GET"),
             _stream("/api/sync", SyncEndpoint(), "GET", "POST"),
             Route("/api/live-queries", live_queries),
+            Route("/api/schedules", schedules),
             Route("/openapi.json", open_api),
             Route("/docs", docs),
             Route("/docs/{version}/{name}", docs_file),

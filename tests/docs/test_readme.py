@@ -121,3 +121,35 @@ def test_the_unit_test_in_the_readme_passes(
             namespace["test_a_note_is_seen_by_who_watches"]()
     finally:
         sys.modules.pop("notes")
+
+
+LATER = """
+from datetime import UTC, datetime
+from typing import Any
+
+from server.runtime import ActionCtx, Find, MutationCtx, QueryCtx, every, mutation, query
+from schemas.document import Document
+
+
+class Reminder(Document, collection="reminders"):
+    text: str
+    call: str = ""
+    shown: bool = False
+"""
+
+
+async def test_what_the_readme_schedules_is_done(database_uri: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"```py\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (source,) = [block for block in blocks if "run_after" in block]
+    module = ModuleType("reminders")
+    module.__file__ = str(tmp_path / "reminders.py")
+    sys.modules["reminders"] = module
+    exec(compile(LATER + source, "reminders.py", "exec"), vars(module))
+    async with serving(database_uri, [module]) as server:
+        follower = Follower(server.http, {"r": ("reminders.shown", {})})
+        async with follower.following():
+            await follower.until(lambda f: f.values == {"r": []})
+            for seconds in (3600, 0):
+                await server.mutation("reminders.remind", text=f"in {seconds}", seconds=seconds)
+            await follower.until(lambda f: [one["text"] for one in f.values["r"]] == ["in 0"])
+    del sys.modules["reminders"]

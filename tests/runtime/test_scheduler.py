@@ -19,8 +19,10 @@ from server.runtime import ANONYMOUS, Caller
 from server.runtime.scheduler import Scheduler, Scheduling
 from server.runtime.write_context import WriteCtx
 from server.store.collections import SCHEDULED_CALLS
+from server.store.connection import database_name
 from server.store.writes import Writes
 from server.web.services import Services
+from tests.headwater_command import Server, serving_process
 from tests.runtime import later_app
 from tests.runtime.later_app import Gate, Place, failures, gates
 from tests.serving import Running, serving
@@ -416,7 +418,7 @@ async def test_a_server_that_stops_hands_its_calls_back(
 ) -> None:
     gate = gates["handed"] = Gate()
     async with serving(database_uri, HERE) as server:
-        calls = mongo[database_uri.rpartition("/")[2].partition("?")[0]][SCHEDULED_CALLS]
+        calls = mongo[database_name(database_uri)][SCHEDULED_CALLS]
         id_ = await server.mutation("laterApp.later", of="handed", function="laterApp.markSlowly")
         await gate.reached.wait()
     waiting = await calls.find_one({"_id": id_})
@@ -425,6 +427,42 @@ async def test_a_server_that_stops_hands_its_calls_back(
     async with serving(database_uri, HERE):
         await none_left(calls)
     assert gate.starts == 2
+
+
+async def marked(server: Server, times: int) -> list[Any]:
+    """Wait until it was marked so often by whichever process."""
+    async with asyncio.timeout(60):
+        while len(made := await server.call("query", "laterApp.marks", of="held")) < times:
+            await asyncio.sleep(0.01)
+    return made
+
+
+async def test_what_a_killed_process_was_at_is_made_again_by_another(
+    database_uri: str, mongo: AsyncMongoClient[Any]
+) -> None:
+    calls = mongo[database_name(database_uri)][SCHEDULED_CALLS]
+    app = f"{later_app.__file__}:app"
+    async with (
+        serving_process(None, app, HEADWATER_MONGODB_URI=database_uri) as doomed,
+        serving_process(None, app, HEADWATER_MONGODB_URI=database_uri) as other,
+    ):
+        for function in ("laterApp.markSlowly", "laterApp.mark"):
+            await doomed.call("mutation", "laterApp.later", of="held", function=function)
+        await settled(calls, state="running")
+        begun = await marked(other, 2)
+        both = {one.command.process.pid: one for one in (doomed, other)}
+        call = await settled(calls, state="running")
+        assert call["function"] == "laterApp.markSlowly"
+        at_it = int(call["owner"].rpartition(":")[2])
+        (survivor,) = both.keys() - {at_it}
+        both[at_it].command.process.kill()
+        await both[at_it].command.ended()
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        await calls.update_one({"_id": call["_id"]}, {"$set": {"dueAt": past}})
+        again = await settled(calls, state="running", attempts=2)
+        assert again["owner"].endswith(f":{survivor}")
+        made = await marked(both[survivor], 3)
+        assert {mark["process"] for mark in made if mark not in begun} == {survivor}
 
 
 async def test_of_two_servers_one_makes_each_call(database_uri: str) -> None:
