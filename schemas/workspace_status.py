@@ -1,7 +1,7 @@
 """The workspace of a task: what it last said of itself, and when."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.document import Document
 
@@ -23,3 +23,5 @@ class WorkspaceStatus(Document, collection="workspaceStatus", indexes=[("taskId"
     version: str | None = None
     directory: str | None = None
     message: str | None = None
+    tools: list[dict[str, Any]] | None = None
+    """What Claude may be offered there, as ``streaming.streamChatWithTools`` takes it."""

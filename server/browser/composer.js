@@ -56,6 +56,7 @@ export class Composer {
   /** @param {string | null} taskId */
   setTask(taskId) {
     this.#taskId = taskId;
+    this.#tools.setTask(taskId);
     this.#fit();
   }
 

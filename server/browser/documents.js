@@ -102,6 +102,12 @@
  */
 
 /**
+ * @typedef {object} WorkspaceHealth
+ * @property {"healthy" | "degraded" | "gone"} status
+ * @property {ToolOffer[] | null} [tools] What Claude may be offered there.
+ */
+
+/**
  * A tool as an action is offered it.
  * @typedef {object} ToolOffer
  * @property {string} name

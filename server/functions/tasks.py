@@ -10,7 +10,7 @@ from schemas.tasks import Task, TaskStatus
 from schemas.workspace_status import WorkspaceHealth, WorkspaceStatus
 from server.functions.known_task import TaskId, known_task
 from server.functions.task_removal import finish_removals, remove_task
-from server.functions.workspace import Said, ShownHealth, health_of, note
+from server.functions.workspace import Said, SaidTools, ShownHealth, health_of, note
 from server.runtime import (
     UNGIVEN,
     ActionCtx,
@@ -160,6 +160,7 @@ async def workspace_heartbeat(
     version: Said | None = None,
     directory: Said | None = None,
     message: Said | None = None,
+    tools: SaidTools | None = None,
 ) -> WorkspaceStatus:
     """A workspace says how it is; it does so every 10 s, and ``gone`` when it is told to stop.
 
@@ -180,5 +181,6 @@ async def workspace_heartbeat(
         version=version,
         directory=directory,
         message=message,
+        tools=tools,
     )
     return await note(ctx, said)

@@ -1,7 +1,7 @@
 """How well the workspace of a task is: what it says, and how long it has said nothing."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,7 +9,15 @@ from schemas.names import stored_name
 from schemas.workspace_status import WorkspaceHealth, WorkspaceStatus
 from server.runtime import NOW, MutationCtx, QueryCtx
 
-__all__ = ["DEGRADED_AFTER_MS", "GONE_AFTER_MS", "Said", "ShownHealth", "health_of", "note"]
+__all__ = [
+    "DEGRADED_AFTER_MS",
+    "GONE_AFTER_MS",
+    "Said",
+    "SaidTools",
+    "ShownHealth",
+    "health_of",
+    "note",
+]
 
 DEGRADED_AFTER_MS = 30_000
 """A workspace that has been silent for so long is degraded, whatever it said."""
@@ -19,7 +27,10 @@ GONE_AFTER_MS = 60_000
 Said = Annotated[str, Field(max_length=1_000)]
 """What a workspace says of itself."""
 
-_SAID = ("status", "host", "pid", "version", "directory", "message")
+SaidTools = Annotated[list[dict[str, Any]], Field(max_length=50)]
+"""What it says that Claude may be offered there, as ``streaming.streamChatWithTools`` takes it."""
+
+_SAID = ("status", "host", "pid", "version", "directory", "message", "tools")
 
 
 class ShownHealth(BaseModel):
@@ -43,6 +54,7 @@ class ShownHealth(BaseModel):
     version: str | None = None
     directory: str | None = None
     message: str | None = None
+    tools: list[dict[str, Any]] | None = None
     last_seen_at: datetime | None = None
 
 
@@ -79,6 +91,7 @@ def _shown(
         version=workspace.version,
         directory=workspace.directory,
         message=workspace.message,
+        tools=workspace.tools,
         last_seen_at=last_seen_at,
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from server.client import Client, HeadwaterError, NotFound
 from server.sidecar import limits
 from server.sidecar.insisting import insist
+from server.sidecar.tools import offers
 
 __all__ = ["Health"]
 
@@ -31,12 +32,13 @@ class Health:
         self, client: Client, task_id: str, directory: str, trouble: Callable[[], str | None]
     ) -> None:
         self._client = client
-        self._said = {
+        self._said: dict[str, Any] = {
             "taskId": task_id,
             "host": socket.gethostname()[:1_000],
             "pid": os.getpid(),
             "version": version("headwater"),
             "directory": directory[:1_000],
+            "tools": offers(),
         }
         self._trouble = trouble
 

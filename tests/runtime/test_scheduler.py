@@ -432,7 +432,7 @@ async def test_a_server_that_stops_hands_its_calls_back(
 async def marked(server: Server, times: int) -> list[Any]:
     """Wait until it was marked so often by whichever process."""
     async with asyncio.timeout(60):
-        while len(made := await server.call("query", "laterApp.marks", of="held")) < times:
+        while len(made := await server.call("query", "laterApp.marks", of="held")) < times:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)
     return made
 
