@@ -18,8 +18,6 @@ from server.runtime import QueryCtx
 from server.store.embedded import EmbeddedMongo
 from tests.live.things import Mark
 from tests.live.watching import Scene, Watch, reach, scene
-from tests.serving import serving
-from tests.sse import Follower
 
 TABLES = {table.collection: table for table in (Task, WorkspaceStatus, Mark)}
 DEGRADED, GONE = DEGRADED_AFTER_MS // 1000, GONE_AFTER_MS // 1000
@@ -123,23 +121,3 @@ async def test_a_workspace_that_was_never_there_or_said_goodbye_is_gone(here: Sc
     assert status_of(watch) == "gone", "silence makes it no better"
     await here.database["tasks"].delete_one({"_id": "t"})
     await watch.until(lambda w: w.errors == {"it": "not_found"})
-
-
-async def test_heartbeats_are_told_by_their_time_on_mongodbs_clock(database_uri: str) -> None:
-    async with serving(database_uri) as server:
-        task = (await server.mutation("tasks.create", title="T"))["_id"]
-        follower = Follower(server.http, {"h": ("tasks.getWorkspaceStatus", {"taskId": task})})
-        said = {"host": "$host", "pid": 7, "version": "1.0", "directory": "/w", "message": "$$NOW"}
-        async with follower.following():
-            await follower.until(lambda f: f.values.get("h", {}).get("status") == "gone")
-            first = await server.mutation("tasks.workspaceHeartbeat", taskId=task, **said)
-            await follower.until(lambda f: f.values["h"]["status"] == "healthy")
-            assert said.items() <= follower.values["h"].items()
-            again = await server.mutation("tasks.workspaceHeartbeat", taskId=task, **said)
-            assert again["lastSeenAt"] > first["lastSeenAt"]
-            assert again["createdAt"] == first["createdAt"]
-            await server.mutation("tasks.workspaceHeartbeat", taskId=task, status="degraded")
-            await follower.until(lambda f: f.values["h"]["status"] == "degraded")
-            assert follower.values["h"]["host"] is None, "each says all"
-            told = [event for event in follower.events if event.data["queries"]]
-            assert len(told) == 3, "the second heartbeat told nobody"
