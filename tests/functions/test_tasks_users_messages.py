@@ -89,3 +89,32 @@ async def test_a_user_who_is_written_down_by_many_at_once_is_one(database_uri: s
         )
         assert {user["createdAt"] for user in users} == {users[0]["createdAt"]}
         assert await server.query("users.get", userId="ada") in users
+
+
+async def test_a_description_an_email_and_an_image_are_cleared_by_null(database_uri: str) -> None:
+    async with serving(database_uri) as server:
+        task = await server.mutation("tasks.create", title="T", description="d")
+        kept = await server.mutation("tasks.update", taskId=task["_id"], title="U")
+        assert (kept["title"], kept["description"]) == ("U", "d")
+        cleared = await server.mutation("tasks.update", taskId=task["_id"], description=None)
+        assert (cleared["title"], cleared["description"]) == ("U", None)
+        await server.mutation("users.upsert", userId="a", name="A", email="a@b.example", image="i")
+        user = await server.mutation("users.upsert", userId="a", name="A", email=None)
+        assert (user["email"], user["image"]) == (None, "i")
+
+
+async def test_a_task_leaves_the_archive_only_to_be_active(database_uri: str) -> None:
+    async with serving(database_uri) as server:
+        task = (await server.mutation("tasks.create", title="T"))["_id"]
+        for status in ("ACTIVE", "COMPLETED", "ACTIVE", "ARCHIVED", "ARCHIVED"):
+            changed = await server.mutation("tasks.update", taskId=task, status=status)
+            assert changed["status"] == status
+        answer = await server.http.post(
+            "/api/mutation/tasks.update", json={"taskId": task, "status": "COMPLETED", "title": "U"}
+        )
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (409, "conflict")
+        assert error["message"] == ("A task that is ARCHIVED cannot become COMPLETED, only ACTIVE.")
+        assert error["details"] == {"status": "ARCHIVED", "allowed": ["ACTIVE"]}
+        assert (await server.query("tasks.get", taskId=task))["title"] == "T"
+        assert (await server.mutation("tasks.update", taskId=task, status="ACTIVE"))["title"] == "T"

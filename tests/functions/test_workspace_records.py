@@ -141,3 +141,23 @@ async def test_long_texts_are_kept_with_a_mark_that_says_how_much_is_missing(
 def test_a_text_that_is_not_too_long_stays_as_it_is() -> None:
     assert shortened("ab" * 5, 10) == "ababababab"
     assert shortened("0123456789x", 10) == "01234\n[1 characters left out]\n6789x"
+
+
+async def test_heartbeats_are_told_by_their_time_on_mongodbs_clock(server: Running) -> None:
+    task = await new_task(server)
+    follower = Follower(server.http, {"h": ("tasks.getWorkspaceStatus", {"taskId": task})})
+    said = {"host": "$host", "pid": 7, "version": "1.0", "directory": "/w", "message": "$$NOW"}
+    async with follower.following():
+        await follower.until(lambda f: f.values.get("h", {}).get("status") == "gone")
+        follower.events.clear()
+        first = await server.mutation("tasks.workspaceHeartbeat", taskId=task, **said)
+        await follower.until(lambda f: f.values["h"]["status"] == "healthy")
+        assert said.items() <= follower.values["h"].items()
+        again = await server.mutation("tasks.workspaceHeartbeat", taskId=task, **said)
+        assert again["lastSeenAt"] > first["lastSeenAt"]
+        assert again["createdAt"] == first["createdAt"]
+        await server.mutation("tasks.workspaceHeartbeat", taskId=task, status="degraded")
+        await follower.until(lambda f: f.values["h"]["status"] == "degraded")
+        assert follower.values["h"]["host"] is None, "each says all"
+        told = [event for event in follower.events if event.data["queries"]]
+        assert len(told) == 2, "the second heartbeat told nobody"

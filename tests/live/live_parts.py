@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from pymongo import AsyncMongoClient
 
+from schemas.document import Document
 from schemas.wire.position import Position, Time
 from server.core.errors import HeadwaterError, Internal
 from server.core.tasks import supervised
@@ -63,14 +64,15 @@ async def parts(
     feed_client: AsyncMongoClient[dict[str, Any]],
     client: AsyncMongoClient[dict[str, Any]],
     name: str,
+    tables: dict[str, type[Document]] = TABLES,
 ) -> AsyncIterator[Parts]:
     """Everything between the database `name` and sync streams."""
     database = client[name]
-    await ensure(database, TABLES.values())
-    feed = Feed(ChangeStream(feed_client[name], TABLES))
+    await ensure(database, tables.values())
+    feed = Feed(ChangeStream(feed_client[name], tables))
     await feed.open()
     reads = Reads(database)
-    registry = Registry(feed, reads, TABLES.values(), _explain)
+    registry = Registry(feed, reads, tables.values(), _explain)
     hub = Hub()
     registry.on_step = hub.saw
     registry.on_advanced = hub.advanced

@@ -12,12 +12,14 @@ from bson import Timestamp
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
+from schemas.document import Document
 from schemas.wire.position import Position
 from server.live.live_query import LiveQuery
 from server.runtime import QueryCtx
 from server.sync.stream import Subscribed, SyncStream
 from tests.live.live_parts import BUILD, Parts, parts
 from tests.live.playing import player
+from tests.live.things import TABLES
 from tests.sse import fold
 from tests.waiting import eventually
 
@@ -145,12 +147,14 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    uri: str, reads: AsyncMongoClient[dict[str, Any]] | None = None
+    uri: str,
+    reads: AsyncMongoClient[dict[str, Any]] | None = None,
+    tables: dict[str, type[Document]] = TABLES,
 ) -> AsyncIterator[Scene]:
-    """A database of the test's own, with the tables of `tests.live.things`; read by `reads`."""
+    """A database of the test's own, with `tables`; read by `reads`."""
     name = f"scene_{uuid4().hex[:12]}"
     async with player(uri) as playing:
-        async with parts(playing.feed, reads or playing.client, name) as running:
+        async with parts(playing.feed, reads or playing.client, name, tables) as running:
             yield Scene(running, playing.client, playing.client[name])
         await playing.client.drop_database(name)
 
