@@ -144,6 +144,8 @@ class CallRunner:
 
     async def _look_around(self) -> None:
         """See to what need not be known at once."""
+        if self._scheduling.is_uncertain:
+            self._scheduling.stored = await self._calls.stored()
         now = asyncio.get_running_loop().time()
         if now - self._looked_for_unknown < limits.SCHEDULED_UNKNOWN_LOOK_SECONDS:
             return

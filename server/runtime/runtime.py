@@ -179,7 +179,6 @@ class Runtime:
 
         with explained(name):
             await transaction(self._writes, name, body)
-        self._scheduling.committed()
 
     async def _write(
         self,

@@ -68,6 +68,12 @@ class Scheduling:
     def stored(self, count: int) -> None:
         self._stored, self._added = count, 0
 
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether so many were added, or there are so many, that they should be counted again."""
+        most = limits.SCHEDULED_CALLS_MAX
+        return self._added > most // 100 or self.stored >= most
+
     def added(self) -> None:
         """A call was scheduled; its transaction may still be rolled back."""
         self._added += 1

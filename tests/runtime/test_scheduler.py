@@ -240,7 +240,7 @@ async def test_what_has_no_json_is_refused(
 
 
 async def test_what_cannot_be_scheduled_is_said(
-    server: Running, database: AsyncDatabase[Any], monkeypatch: pytest.MonkeyPatch
+    server: Running, database: AsyncDatabase[Any]
 ) -> None:
     ours = scheduler(server, database)
     with pytest.raises(TypeError, match=r"laterApp\.marks is a query"):
@@ -256,9 +256,22 @@ async def test_what_cannot_be_scheduled_is_said(
         await ours.run_at(datetime(2999, 1, 1, tzinfo=UTC), later_app.mark, of="x")
     with pytest.raises(TooLarge, match="give its id"):
         await ours.run_after(0, later_app.mark, of="x" * limits.SCHEDULED_BYTES_MAX)
-    monkeypatch.setattr(limits, "SCHEDULED_CALLS_MAX", 0)
+
+
+async def test_no_more_are_stored_than_may_and_room_is_seen_soon(
+    server: Running, database: AsyncDatabase[Any], calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SCHEDULED_CALLS_MAX", 2)
+    ours, runner = scheduler(server, database), services(server).call_runner
+    looked(server)
+    await eventually(lambda: runner.stored == 0)
+    ids = [await ours.run_after(HOUR, later_app.mark, of="x") for _ in range(2)]
     with pytest.raises(TooMany):
-        await ours.run_after(0, later_app.mark, of="x")
+        await ours.run_after(HOUR, later_app.mark, of="x")
+    assert await ours.cancel(ids[0])
+    looked(server)
+    await eventually(lambda: runner.stored == 1)
+    await ours.run_after(HOUR, later_app.mark, of="x")
 
 
 # --- failing --------------------------------------------------------------------------------------
@@ -432,7 +445,7 @@ async def test_a_server_that_stops_hands_its_calls_back(
 async def marked(server: Server, times: int) -> list[Any]:
     """Wait until it was marked so often by whichever process."""
     async with asyncio.timeout(60):
-        while len(made := await server.call("query", "laterApp.marks", of="held")) < times:  # noqa: ASYNC110 - nothing tells of it
+        while len(made := await server.call("query", "laterApp.marks", of="held")) < times:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return made
 
