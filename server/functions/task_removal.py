@@ -87,9 +87,7 @@ async def _delete_rows(ctx: MutationCtx, task_id: str) -> bool:
     """Delete up to `ROWS_MAX` rows; whether more may be left."""
     room = ROWS_MAX
     for table in BELONGING:
-        found = await ctx.find(table, {"taskId": task_id}, fields=["_id"], limit=room)
-        if found:
-            room -= await ctx.delete_many(table, {"_id": {"$in": [one.id for one in found]}})
+        room -= await ctx.delete_many(table, {"taskId": task_id}, limit=room)
         if not room:
             return True
     return False

@@ -208,11 +208,23 @@ class WriteCtx(QueryCtx):
             )
         )
 
-    async def delete_many(self, table: type[Document], query: Mapping[str, Any]) -> int:
-        """Delete every document that matches; how many there were."""
+    async def delete_many(
+        self, table: type[Document], query: Mapping[str, Any], *, limit: int | None = None
+    ) -> int:
+        """Delete every document that matches; how many there were.
+
+        With `limit` no more than so many, whichever come first to MongoDB.
+        """
         check_filter(table, query)
+        matching = addressed(table, query)
+        if limit is None:
+            return await self._sessions.do(
+                lambda session: session.delete_many(table.collection, matching)
+            )
+        if limit < 1:
+            raise ValueError(f"limit= counts documents, from 1 up; got {limit}.")
         return await self._sessions.do(
-            lambda session: session.delete_many(table.collection, addressed(table, query))
+            lambda session: session.delete_some(table.collection, matching, limit)
         )
 
 

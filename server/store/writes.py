@@ -134,6 +134,16 @@ class Session:
         delete = target.delete_one if one else target.delete_many
         return (await delete(query, session=self._session)).deleted_count
 
+    async def delete_some(self, collection: str, query: Mapping[str, Any], limit: int) -> int:
+        """Delete `limit` of those that match, or all where there are fewer; how many it were."""
+        target = self._database[collection]
+        # Unsorted: in the order of an index that the filter has, whatever that ends in.
+        found = target.find(query, projection={"_id": 1}, limit=limit, session=self._session)
+        ids = [document["_id"] for document in await found.to_list()]
+        if not ids:
+            return 0
+        return await self.delete_many(collection, {"_id": {"$in": ids}})
+
 
 class Writes:
     """Writes of one database, acknowledged by the majority."""

@@ -213,7 +213,11 @@ async def test_many_are_updated_and_deleted_at_once(
     await database.notes.update_many({}, {"$set": {"updatedAt": LONG_AGO}})
     assert await ctx.update_many(Note, {"topic": "a"}, {"$inc": {"likes": 1}}) == 2
     assert await ctx.count(Note, {"updatedAt": LONG_AGO}) == 1
-    assert await ctx.delete_many(Note, {"likes": 1}) == 2
+    with pytest.raises(ValueError, match="from 1 up"):
+        await ctx.delete_many(Note, {"likes": 1}, limit=0)
+    assert await ctx.delete_many(Note, {"likes": 1}, limit=1) == 1
+    assert await ctx.delete_many(Note, {"likes": 1}, limit=5) == 1
+    assert await ctx.delete_many(Note, {"likes": 1}, limit=5) == 0
     assert [note.topic for note in await ctx.find(Note)] == ["b"]
     assert await ctx.delete_many(Note, {"likes": 1}) == 0
 
