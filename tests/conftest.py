@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from server.store.embedded import EmbeddedMongo
+
+# What runs in the background of a shell ignores Ctrl-C, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # On tmpfs a mongod starts in half the time.
 FAST = Path("/dev/shm")

@@ -13,6 +13,7 @@
     ├── InvalidArguments      invalid_arguments; `details` lists each misfit
     ├── RateLimited           too_many
     ├── Internal              internal, query_timeout
+    │   └── NotInMemory       not_in_memory
     ├── Unavailable           unavailable
     └── ClaudeFailed          claude_…: the code says why
 
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidArguments",
     "Malformed",
     "NotFound",
+    "NotInMemory",
     "NotReached",
     "RateLimited",
     "Retry",
@@ -131,6 +133,10 @@ class Internal(HeadwaterError):
     """The function or the server failed; the server's log says why."""
 
 
+class NotInMemory(Internal):
+    """The server's database is one in memory, which cannot do this."""
+
+
 class Unavailable(HeadwaterError):
     """The database or the server cannot serve just now."""
 
@@ -156,6 +162,7 @@ _BY_CODE: dict[str, type[HeadwaterError]] = {
     "too_many": RateLimited,
     "internal": Internal,
     "query_timeout": Internal,
+    "not_in_memory": NotInMemory,
     "unavailable": Unavailable,
 }
 _BY_STATUS: dict[int, type[HeadwaterError]] = {

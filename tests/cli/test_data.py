@@ -75,7 +75,7 @@ async def test_what_has_no_room_is_named_and_lines_are_no_wider_than_the_termina
 
 
 REFUSALS = [
-    (["stones"], "The built-in application has no table 'stones', only agentTools, "),
+    (["stones"], "The built-in application has no table 'stones', only activities, "),
     (["rocks", "--raw"], "There is no table 'rocks' in "),
     (["tasks", "--filter", "{a"], "--filter cannot be read: it is no JSON"),
     (["tasks", "--filter", '{"$nope": 1}'], "refused (unknown top level operator: $nope"),

@@ -81,6 +81,7 @@ def test_the_application_is_called_by_its_documented_names() -> None:
         "toolCallTracking.deleteByTask",
         "toolCallTracking.deny",
         "toolCallTracking.pending",
+        "toolCallTracking.release",
         "toolCallTracking.updateResult",
         "toolLogs.begin",
         "toolLogs.byTask",
