@@ -17,11 +17,10 @@ Lines = Annotated[int, Field(ge=0, le=10**9)]
 
 
 @query
-async def by_task(
+def by_task(
     ctx: QueryCtx, task_id: TaskId, limit: Annotated[int, Field(ge=1, le=1_000)] = 200
 ) -> Find[FileChange]:
     """The last changes of a task, oldest first."""
-    await known_task(ctx, task_id)
     return ctx.find(FileChange, {"taskId": task_id}, sort=[("createdAt", 1)], last=limit)
 
 

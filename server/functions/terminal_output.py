@@ -26,11 +26,10 @@ class Appended(BaseModel):
 
 
 @query
-async def by_task(
+def by_task(
     ctx: QueryCtx, task_id: TaskId, limit: Annotated[int, Field(ge=1, le=200)] = 50
 ) -> Find[TerminalOutput]:
     """The last segments of a task's terminal, oldest first."""
-    await known_task(ctx, task_id)
     order = [("createdAt", 1), ("sequence", 1)]
     return ctx.find(TerminalOutput, {"taskId": task_id}, sort=order, last=limit)
 

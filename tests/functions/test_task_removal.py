@@ -100,9 +100,12 @@ async def test_a_small_task_goes_whole_in_one_transaction(server: Running, rows:
         await server.mutation("tasks.remove", taskId=task)
         assert await left(rows, task) == 0
         await follower.until(lambda f: f.values.get("task", "") is None)
-        assert follower.events[-1].data["queries"].keys() == queries.keys()
-        assert follower.values == {"task": None, "messages": [], "calls": []}
-        assert {one["code"] for one in follower.errors.values()} == {"not_found"}
+        told = follower.events[-1].data["queries"].keys()
+        assert told | {"health"} == queries.keys(), "a transaction is seen whole"
+        health = follower.values.pop("health")
+        assert health["status"] == "gone"
+        lists = queries.keys() - {"task", "health"}
+        assert follower.values == {"task": None, **{name: [] for name in lists}}
 
 
 async def test_what_is_too_much_for_one_transaction_follows_in_bounded_ones(

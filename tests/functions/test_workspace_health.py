@@ -119,5 +119,3 @@ async def test_a_workspace_that_was_never_there_or_said_goodbye_is_gone(here: Sc
     await watch.until(lambda w: status_of(w) == "gone")
     await reach(here, start + DEGRADED)
     assert status_of(watch) == "gone", "silence makes it no better"
-    await here.database["tasks"].delete_one({"_id": "t"})
-    await watch.until(lambda w: w.errors == {"it": "not_found"})
