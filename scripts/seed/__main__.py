@@ -15,13 +15,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from schemas.document import Document
-from scripts.seed.crowd import crowd
+from scripts.seed.crowd import TASKS, crowd
 from scripts.seed.demo import demo
 from scripts.seed.writing import seed_settings
 from server.core.errors import StartupError
 from server.settings import Settings
 
 __all__ = ["main"]
+
+FEW_TASKS = 3
+"""Of the crowd's, without ``--large``."""
 
 
 def main() -> int:
@@ -30,10 +33,11 @@ def main() -> int:
     parser.add_argument(
         "--large",
         action="store_true",
-        help="100 tasks with 20,000 messages, and a day of what people did, beside the demo",
+        help="100 tasks of 40 people with 20,000 messages and a day of what they did, not 3",
     )
     asked = parser.parse_args()
-    documents = demo() + (list(crowd(datetime.now(UTC))) if asked.large else [])
+    tasks = TASKS if asked.large else FEW_TASKS
+    documents = [*demo(), *crowd(datetime.now(UTC), tasks)]
     try:
         _run(documents)
     except StartupError as error:
