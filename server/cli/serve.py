@@ -22,6 +22,12 @@ def serve(
         int | None,
         typer.Option(min=0, max=65_535, help="The port to bind, 8000 by itself; 0: a free one."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that serve, on one port.")
+    ] = 1,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Begin anew when a Python file of the app changes.")
+    ] = False,
 ) -> None:
     """Serve the built-in application, or one of your own.
 
@@ -30,11 +36,17 @@ def serve(
     Examples:
       headwater serve
       headwater serve chat.py:app --port 9000
+      headwater serve chat.py:app --reload
+      headwater serve --workers 4
     """
     if host is not None:
         os.environ["HEADWATER_HOST"] = host
     if port is not None:
         os.environ["HEADWATER_PORT"] = str(port)
+    if workers > 1 or reload:
+        from server.cli.crew import run_crew  # only where asked for
+
+        sys.exit(asyncio.run(run_crew(target, workers, reload=reload)))
     # Here, because the other commands need none of it, nor the second that it takes.
     from server.app import create_app
     from server.cli.serving import run_server

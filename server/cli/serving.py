@@ -1,5 +1,6 @@
 """A server in this process: its socket, its signals, what it says of itself."""
 
+import os
 import signal
 import socket
 from types import FrameType
@@ -13,7 +14,12 @@ from server.core.errors import StartupError
 from server.core.garbage import collect_less_garbage
 from server.store.redact import shown_hosts
 
-__all__ = ["listening_socket", "run_server"]
+__all__ = ["LISTENER_VARIABLE", "QUIET_VARIABLE", "listening_socket", "run_server"]
+
+LISTENER_VARIABLE = "HEADWATER_LISTENER"
+"""In a worker's environment: the number of the socket that it was handed."""
+QUIET_VARIABLE = "HEADWATER_QUIET"
+"""In a worker's environment: another says where everything is."""
 
 SEND_BUFFER_BYTES = 128 << 10
 """Of a connection. A stalled reader makes the kernel keep this much, not megabytes."""
@@ -35,7 +41,11 @@ async def run_server(application: Headwater) -> None:
         StartupError: It cannot start.
     """
     settings = application.settings
-    listener = listening_socket(settings.host, settings.port)
+    handed = os.environ.pop(LISTENER_VARIABLE, None)
+    if handed is None:
+        listener = listening_socket(settings.host, settings.port)
+    else:
+        listener = socket.socket(fileno=int(handed))
     config = uvicorn.Config(
         application,
         lifespan="off",  # entered here, so that a StartupError is a sentence
@@ -50,7 +60,8 @@ async def run_server(application: Headwater) -> None:
         async with application.lifespan():
             collect_less_garbage()
             if not server.should_exit:
-                _greet(application, listener)
+                if QUIET_VARIABLE not in os.environ:
+                    _greet(application, listener)
                 await server.serve([listener])
 
 
