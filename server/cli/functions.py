@@ -79,7 +79,7 @@ def _shown(found: Sequence[FunctionDescription]) -> Table | Text:
 def _signature(function: FunctionDescription) -> Text:
     text = Text(printable(function.name), style="bold")
     for argument in function.arguments:
-        text.append(f" {printable(_written(argument))}", style="not bold cyan")
+        text.append(f" {_written(argument)}", style="not bold cyan")
     return text
 
 
@@ -88,4 +88,4 @@ def _written(argument: Argument) -> str:
     written = argument.name if argument.required else f"{argument.name}?"
     kind = argument.type.removesuffix(" | null") if not argument.required else argument.type
     default = "" if argument.default is None else f"={printable_json(argument.default)}"
-    return f"{written}:{kind}{default}".replace(" ", "\u00a0")
+    return printable(f"{written}:{kind}{default}").replace(" ", "\u00a0")

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from server.cli import main
+from server.cli.functions import _written
+from server.client.functions import Argument
 from tests import board
 from tests.headwater_command import Command, headwater
 from tests.mongod import unused_port
@@ -174,3 +176,9 @@ async def test_the_shell_completes_functions_of_the_running_server(board_server:
     nobody = {**shell, "HEADWATER_PORT": str(unused_port())}
     done = await run(COMP_WORDS="headwater run b", COMP_CWORD="2", **nobody)
     assert ("".join(done.stdout), done.stderr) == ("", [])
+
+
+def test_an_argument_of_several_types_is_written_in_one_piece() -> None:
+    written = _written(Argument("kind", '"a" | "b"', required=False, default="a"))
+    assert written.replace("\u00a0", " ") == 'kind?:"a" | "b"="a"'
+    assert " " not in written, "a terminal would break it there"
