@@ -179,6 +179,6 @@ async def test_the_shell_completes_functions_of_the_running_server(board_server:
 
 
 def test_an_argument_of_several_types_is_written_in_one_piece() -> None:
-    written = _written(Argument("kind", '"a" | "b"', required=False, default="a"))
+    written = _written(Argument("kind", '"a" | "b"', required=False, default="a", is_text=True))
     assert written.replace("\u00a0", " ") == 'kind?:"a" | "b"="a"'
     assert " " not in written, "a terminal would break it there"
