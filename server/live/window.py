@@ -7,13 +7,13 @@ of a patch.
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 from schemas.shape import shape_of
 from schemas.wire.patch import Operation
 from server.core import limits
 from server.feed.events import identity
+from server.live.departures import Departures
 from server.live.find import Spec, model_of, thaw
 from server.live.held import Held, encode
 from server.live.matching import Matcher, compile_filter
@@ -23,9 +23,6 @@ from server.live.patching import diff, diff_fields
 from server.live.projection import to_json
 
 __all__ = ["Window", "hold_all"]
-
-DEPARTURES_SPARE = 64
-"""Departures that may be noted of documents that have left or stay longer, beyond their number."""
 
 
 @dataclass(slots=True)
@@ -74,8 +71,7 @@ class Window:
         self._shows_all = spec.fields is None and spec.view is None
         self._shown_roots = None if spec.fields is None else frozenset(spec.fields)
         self._rows_path = path if spec.page is None else f"{path}/page"
-        self._departures: list[tuple[int, int, Any]] = []
-        self._noted = 0
+        self._departures = Departures()
         self._order = compile_sort(spec.sort)
         self._limited = spec.limit is not None and spec.limit <= limits.RESULT_DOCUMENTS_MAX
         self._size = spec.limit if spec.limit and self._limited else limits.RESULT_DOCUMENTS_MAX
@@ -216,36 +212,32 @@ class Window:
         """It is `second` now; documents that are too old leave."""
         self.second = max(self.second, second)
         operations: list[Operation] = []
-        while (departure := self.next_departure) is not None and departure <= self.second:
-            *_, id_ = heappop(self._departures)
-            operations += self.change(id_, None)
+        while (due := self._departures.next(self._departure_of)) is not None and due[
+            0
+        ] <= self.second:
+            operations += self.change(due[1], None)
         return operations
 
     @property
     def next_departure(self) -> int | None:
         """The second at which the next document leaves; None where none will."""
-        while self._departures:
-            departure, _, id_ = self._departures[0]
-            held = self.held(id_)
-            if held is not None and self._departure(held) == departure:
-                return departure
-            heappop(self._departures)  # it left before, or stays longer
-        return None
+        due = self._departures.next(self._departure_of)
+        return None if due is None else due[0]
 
     def _departure(self, held: Held) -> int:
         assert self.spec.within is not None
         return self.spec.within.departure(held.raw)
 
+    def _departure_of(self, id_: Any) -> int | None:
+        held = self.held(id_)
+        return None if held is None else self._departure(held)
+
     def _note_departure(self, id_: Any, held: Held) -> None:
         if self.spec.within is None:
             return
-        self._noted += 1
-        heappush(self._departures, (self._departure(held), self._noted, id_))
-        if len(self._departures) > 2 * len(self._rows) + DEPARTURES_SPARE:
-            self._departures = [
-                (self._departure(row.held), index, row.id) for index, row in enumerate(self._rows)
-            ]
-            heapify(self._departures)
+        self._departures.note(id_, self._departure(held))
+        if self._departures.overfull(len(self._rows)):
+            self._departures.renew((row.id, self._departure(row.held)) for row in self._rows)
 
     def _place(self, held: Held) -> Key:
         """Where a document stands.
