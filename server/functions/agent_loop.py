@@ -8,17 +8,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from schemas.chat_messages import ChatMessage
-from server.functions import replies
+from server.functions import reply_lease
 from server.functions.message_writer import Fenced, MessageWriter, PartsGone, TooLong
-from server.functions.replies import (
-    RUNNING,
-    Opened,
-    fence,
-    open_turn,
-    renew,
-    running_before,
-    state_of,
-)
+from server.functions.replies import Opened, open_turn, running_before, state_of
+from server.functions.reply_lease import RUNNING, fence, renew
 from server.functions.tool_runs import ToolRuns
 from server.functions.transcripts import result_block
 from server.llm import (
@@ -120,7 +113,7 @@ async def _keep_lease(ctx: ActionCtx, message: ChatMessage) -> None:
     """Renew the lease; returns when it is lost."""
     query = fence(message.id, message.attempts)
     while True:
-        await asyncio.sleep(replies.LEASE_SECONDS / RENEWALS)
+        await asyncio.sleep(reply_lease.LEASE_SECONDS / RENEWALS)
         try:
             if not await renew(ctx, query):
                 return

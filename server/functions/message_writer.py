@@ -17,7 +17,8 @@ from typing import Any
 from schemas.chat_messages import ChatMessage, MessageStatus
 from server.functions.message_part import OPLOG_ENTRY_BYTES
 from server.functions.message_parts import MessageParts
-from server.functions.replies import fence, record, renew
+from server.functions.replies import record
+from server.functions.reply_lease import fence, renew
 from server.functions.usage_sum import UsageSum
 from server.llm import (
     Ended,

@@ -1,26 +1,21 @@
-"""The life of a reply: begun, taken up, renewed, recorded, and ended once.
-
-Every write of whoever writes a reply is *fenced*: its filter names the attempt, a running status
-and a lease that has not expired by MongoDB's clock. What matches nothing is not written.
-"""
+"""The life of a reply: begun, taken up, recorded, and ended once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from schemas.agent_tools import AgentTool
-from schemas.chat_messages import ChatMessage, Lease, ReplySettings, TextPart
-from schemas.document import new_id
+from schemas.chat_messages import ChatMessage, ReplySettings, TextPart
 from schemas.tasks import Task
 from server.functions import transcripts
+from server.functions.reply_lease import EXPIRED, RUNNING, fence, new_lease, renew
 from server.functions.tool_calls import calls_for, end_calls, fail, failed
 from server.functions.transcripts import Transcript
 from server.llm import Base, Block, ChatTool, Entry
 from server.runtime import (
-    ActionCtx,
     Conflict,
     Find,
     MutationCtx,
@@ -32,42 +27,25 @@ from server.runtime import (
 )
 
 __all__ = [
-    "EXPIRED",
-    "LEASE_SECONDS",
-    "RUNNING",
     "Begun",
     "Opened",
     "begin_reply",
     "cancel_reply",
     "claim_reply",
-    "fence",
     "interrupt_expired",
     "open_turn",
     "record",
-    "renew",
     "running_before",
     "state_of",
 ]
 
-LEASE_SECONDS = 10.0
-"""How long a reply is its writer's, unless renewed. A killed process is noticed after this."""
 WAITING_MAX = 20
 """Replies of one task that may wait for their turn."""
 
 NOBODY = 0
 """The attempt of calls that wait for somebody to resume their reply."""
 
-OWNER = new_id()
-"""This process, as leases name it."""
-
-RUNNING = ["PENDING", "STREAMING"]
 CONTINUABLE = ["max_tokens", "max_steps"]
-
-EXPIRED: dict[str, Any] = {
-    "status": {"$in": RUNNING},
-    "$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]},
-}
-"""The filter of the replies whose writer is gone."""
 
 
 class Begun(BaseModel):
@@ -97,31 +75,6 @@ class Opened:
     base: Base
     step: int
     outstanding: list[dict[str, Any]]
-
-
-def fence(message_id: str, attempt: int) -> dict[str, Any]:
-    """The filter of every write of this attempt."""
-    return {
-        "_id": message_id,
-        "lease.attempt": attempt,
-        "status": {"$in": RUNNING},
-        "$expr": {"$gt": ["$lease.expiresAt", "$$NOW"]},
-    }
-
-
-async def renew(ctx: ActionCtx | MutationCtx, query: dict[str, Any]) -> bool:
-    """Give the lease of the reply that matches its full time again; whether one matched."""
-    until = {"$add": ["$$NOW", round(LEASE_SECONDS * 1000)]}
-    unchanged = {"updatedAt": "$updatedAt"}  # nobody need see it
-    return await ctx.update_one(
-        ChatMessage, query, [{"$set": {"lease.expiresAt": until, **unchanged}}]
-    )
-
-
-def _lease(attempt: int, now: datetime) -> Lease:
-    """A lease of ours from `now`, which must be MongoDB's, or else be followed by `renew`."""
-    until = now + timedelta(seconds=LEASE_SECONDS)
-    return Lease(owner=OWNER, attempt=attempt, expires_at=until)
 
 
 # --- what its writer watches --------------------------------------------------------------------
@@ -188,7 +141,7 @@ async def begin_reply(
         attempts=1,
         settings=settings,
         asked_by=asked.id,
-        lease=_lease(1, task.updated_at),
+        lease=new_lease(1, task.updated_at),
     )
     await ctx.insert_many([asked, reply])
     return reply, None if waiting else await _open(ctx, reply, 1)
@@ -212,7 +165,11 @@ async def claim_reply(ctx: MutationCtx, message_id: str, expired: bool = False) 
         raise NotFound(f"There is no ChatMessage {message_id[:100]!r}.")
     attempt = message.attempts + 1
     state = {"_id": message_id, **EXPIRED} if expired else _resumable(message)
-    fields = {"status": "PENDING", "attempts": attempt, "lease": _lease(attempt, datetime.now(UTC))}
+    fields = {
+        "status": "PENDING",
+        "attempts": attempt,
+        "lease": new_lease(attempt, datetime.now(UTC)),
+    }
     ended = {"error": "", "finishReason": "", "cancelRequestedAt": "", "retrying": ""}
     if not await ctx.update_one(ChatMessage, state, {"$set": fields, "$unset": ended}):
         raise Conflict("This reply is being written, or was taken up by somebody else.")

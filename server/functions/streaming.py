@@ -15,7 +15,6 @@ from server.functions.agent_loop import write_reply
 from server.functions.api_keys import ApiKeys, claude_key
 from server.functions.message_writer import MessageWriter
 from server.functions.replies import (
-    EXPIRED,
     Begun,
     Opened,
     begin_reply,
@@ -23,6 +22,7 @@ from server.functions.replies import (
     claim_reply,
     interrupt_expired,
 )
+from server.functions.reply_lease import EXPIRED
 from server.functions.tool_calls import failed
 from server.functions.tool_offers import ToolOffer, offered_tools
 from server.llm import DEFAULT_MODEL, find_model

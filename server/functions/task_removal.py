@@ -16,7 +16,7 @@ from schemas.tool_logs import ToolLog
 from schemas.transcripts import TranscriptEntry
 from schemas.workspace_status import WorkspaceStatus
 from server.functions import presence
-from server.functions.replies import RUNNING
+from server.functions.reply_lease import RUNNING
 from server.runtime import NOW, ActionCtx, MutationCtx, mutation
 
 __all__ = ["BELONGING", "finish_removals", "remove_task"]

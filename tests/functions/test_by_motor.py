@@ -76,7 +76,7 @@ async def test_a_reply_grows_by_appends(by_motor: Running) -> None:
 async def test_a_reply_holds_its_lease_past_its_length_and_is_cancelled_at_once(
     by_motor: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.functions.replies.LEASE_SECONDS", 0.5)
+    monkeypatch.setattr("server.functions.reply_lease.LEASE_SECONDS", 0.5)
     by_motor.script.add(Reply([Text(["word "] * 4_000)], delta_interval_ms=5))
     message = await begin(by_motor, await new_task(by_motor))
     async with watching(by_motor, message) as follower:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.functions import replies, streaming
+from server.functions import replies, reply_lease, streaming
 from server.llm.standin import (
     CutShort,
     Reply,
@@ -379,7 +379,7 @@ async def test_a_reply_locked_by_a_process_that_died_holds_up_no_other(
 async def test_a_reply_that_cannot_be_read_does_not_keep_others_from_being_swept(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replies, "LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(reply_lease, "LEASE_SECONDS", 0.5)
     standin = StandinServer()
     async with (
         standin,

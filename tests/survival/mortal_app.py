@@ -9,11 +9,11 @@ from contextlib import aclosing
 from schemas.document import Document
 from server import functions
 from server.app import create_app
-from server.functions import replies, streaming
+from server.functions import reply_lease, streaming
 from server.llm import ClaudeLimits
 from server.runtime import Find, MutationCtx, QueryCtx, ToolCtx, mutation, query, tool
 
-replies.LEASE_SECONDS = float(os.environ.get("SURVIVAL_LEASE_SECONDS", "10"))
+reply_lease.LEASE_SECONDS = float(os.environ.get("SURVIVAL_LEASE_SECONDS", "10"))
 streaming.sweep.seconds = 0.1
 streaming.sweep.timeout = 2  # a process that dies in the middle of a sweep is followed after this
 
