@@ -27,10 +27,10 @@ _PAGE = """<!doctype html>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width">
     <title>Headwater: functions</title>
-    <link rel="icon" href="browser/mark.svg" type="image/svg+xml">
+    <link rel="icon" href="browser/page/mark.svg" type="image/svg+xml">
     <link rel="stylesheet" href="docs/{version}/swagger-ui.css">
     <script src="docs/{version}/swagger-ui-bundle.js" defer></script>
-    <script src="browser/docs.js" type="module"></script>
+    <script src="browser/page/docs.js" type="module"></script>
   </head>
   <body>
     <div id="docs"></div>

@@ -14,7 +14,7 @@ from server.web.services import services_of
 
 __all__ = ["browser_file", "page"]
 
-_FOLDER = Path(__file__).parent.parent / "browser"
+_FOLDER = Path(__file__).resolve().parent.parent / "browser"
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -40,7 +40,7 @@ async def page(request: Request) -> Response:
     names = {name: one for name, one in services.runtime.catalog if not one.internal}
     if not _USED.issubset(names):
         return HTMLResponse(_listing(names), headers=headers)
-    html = (_FOLDER / "index.html").read_text("utf-8")
+    html = (_FOLDER / "page" / "index.html").read_text("utf-8")
     standin = "true" if services.standin else "false"
     return HTMLResponse(html.replace("{{standin}}", standin), headers=headers)
 
@@ -54,7 +54,7 @@ def _listing(functions: Mapping[str, Function[..., Any]]) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Headwater</title>'
         '<meta name="viewport" content="width=device-width">'
-        '<link rel="stylesheet" href="browser/listing.css">'
+        '<link rel="stylesheet" href="browser/page/listing.css">'
         f"<h1>Headwater</h1><p>This app has {len(functions)} functions, and no page of its own. "
         'They are described, and can be tried, in <a href="docs">docs</a>; browsers use '
         f'<a href="browser/client.js">client.js</a>.</p><ul>{rows}</ul>'
@@ -68,8 +68,8 @@ def _summary(function: Function[..., Any]) -> str:
 async def browser_file(request: Request) -> Response:
     """One module, style sheet or image of the page."""
     name: str = request.path_params["name"]
-    path = _FOLDER / name
+    path = (_FOLDER / name).resolve()
     media_type = _TYPES.get(path.suffix)
-    if media_type is None or path.parent != _FOLDER or not path.is_file():
+    if media_type is None or not path.is_relative_to(_FOLDER) or not path.is_file():
         raise NotFound(f"There is no file {name[:100]!r}.")
     return Response(path.read_bytes(), headers=_HEADERS, media_type=media_type)

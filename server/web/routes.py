@@ -40,7 +40,7 @@ def create_web(allowed_origins: frozenset[str]) -> Starlette:
         allowed_origins,
         [
             Route("/", page),
-            Route("/browser/{name}", browser_file),
+            Route("/browser/{name:path}", browser_file),
             Route("/api/query/{function}", call_query, methods=["POST"]),
             Route("/api/mutation/{function}", call_mutation, methods=["POST"]),
             Route("/api/action/{function}", call_action, methods=["POST"]),

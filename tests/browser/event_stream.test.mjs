@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createEventStreamParser } from "../../server/browser/event_stream.js";
+import { createEventStreamParser } from "../../server/browser/client/event_stream.js";
 
 function parse(...pieces) {
   const messages = [];

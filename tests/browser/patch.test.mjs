@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyPatch, PatchError } from "../../server/browser/patch.js";
+import { applyPatch, PatchError } from "../../server/browser/client/patch.js";
 
 const messages = () => [
   { _id: "a", parts: [{ type: "text", text: "One" }] },

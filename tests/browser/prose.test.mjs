@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseBlocks, parseRuns } from "../../server/browser/markdown.js";
+import { parseBlocks, parseRuns } from "../../server/browser/page/markdown.js";
 
 // As much of a document as the page's own element maker and Prose use.
 class FakeNode {
@@ -69,7 +69,7 @@ globalThis.document = {
   createElement: (tag) => new FakeElement(tag),
   createTextNode: (text) => new FakeText(text),
 };
-const { Prose } = await import("../../server/browser/prose.js");
+const { Prose } = await import("../../server/browser/page/prose.js");
 
 function render(text) {
   const prose = new Prose();

@@ -35,6 +35,6 @@ async def test_whatever_the_page_names_is_there(database_uri: str) -> None:
         page = (await server.http.get("/")).text
         named: list[str] = re.findall(r'(?:href|src)="(/browser/[^"]+)"', page)
         sheets = [name for name in named if name.endswith(".css")]
-        assert (sheets[0], sheets[-1]) == ("/browser/base.css", "/browser/narrow.css")
+        assert (sheets[0], sheets[-1]) == ("/browser/page/base.css", "/browser/page/narrow.css")
         for name in named:
             assert (await server.http.get(name)).status_code == 200, name

@@ -12,7 +12,7 @@ import { errorFromResponse, HeadwaterError, networkError } from "./errors.js";
 import { callAttemptsMax, callMsMax } from "./limits.js";
 import { randomId } from "./random_id.js";
 
-/** @import { Timers } from "./client.js" */
+/** @import { Timers } from "./create_client.js" */
 /** @import { Json } from "./patch.js" */
 
 /**

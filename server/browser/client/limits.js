@@ -29,9 +29,3 @@ export const callAttemptsMax = 5;
 
 /** An attempt at a call that does not wait for an action's end is given up after this. */
 export const callMsMax = 30_000;
-
-/**
- * So many of a conversation's newest messages have their calls of tools followed, each by a query
- * of its own. Older ones show what the message itself says. A stream takes 100 queries.
- */
-export const followedMessagesMax = 80;

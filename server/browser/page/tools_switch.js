@@ -3,7 +3,7 @@
 
 import { byId } from "./elements.js";
 
-/** @import { Client } from "./client.js" */
+/** @import { Client } from "../client.js" */
 /** @import { ToolOffer, WorkspaceHealth } from "./documents.js" */
 
 const storageKey = "headwater-tools";

@@ -8,7 +8,7 @@ import { followEnd } from "./follow.js";
 import { followedMessagesMax } from "./limits.js";
 import { MessageView } from "./message_view.js";
 
-/** @import { Client } from "./client.js" */
+/** @import { Client } from "../client.js" */
 /** @import { ChatMessage, ToolCall } from "./documents.js" */
 /** @import { MessageActions } from "./message_view.js" */
 

@@ -13,7 +13,7 @@ import { OutOfStep } from "./results.js";
 /** @import { Results, Transition } from "./results.js" */
 /** @import { OpenSource, Source } from "./source.js" */
 /** @import { Query } from "./query_set.js" */
-/** @import { Timers } from "./client.js" */
+/** @import { Timers } from "./create_client.js" */
 
 /**
  * @typedef {object} StreamHandlers

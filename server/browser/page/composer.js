@@ -4,7 +4,7 @@
 import { byId } from "./elements.js";
 import { ToolsSwitch } from "./tools_switch.js";
 
-/** @import { Client } from "./client.js" */
+/** @import { Client } from "../client.js" */
 
 export class Composer {
   #client;

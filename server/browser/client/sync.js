@@ -31,7 +31,7 @@ import { QuerySet } from "./query_set.js";
 import { Results } from "./results.js";
 import { Stream } from "./stream.js";
 
-/** @import { Timers } from "./client.js" */
+/** @import { Timers } from "./create_client.js" */
 /** @import { HeadwaterError } from "./errors.js" */
 /** @import { OpenSource } from "./source.js" */
 

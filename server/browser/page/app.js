@@ -1,13 +1,13 @@
 // @ts-check
 /** The page: puts the client and the views together. */
 
-import { createClient } from "./client.js";
+import { createClient } from "../client.js";
 import { Composer } from "./composer.js";
 import { ConversationView } from "./conversation_view.js";
 import { byId } from "./elements.js";
 import { TaskList } from "./task_list.js";
 
-/** @import { ConnectionState } from "./sync.js" */
+/** @import { ConnectionState } from "../client.js" */
 
 /** @type {Record<ConnectionState, string>} */
 const connectionNames = {

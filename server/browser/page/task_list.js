@@ -3,7 +3,7 @@
 
 import { byId, element, KeyedViews } from "./elements.js";
 
-/** @import { Client } from "./client.js" */
+/** @import { Client } from "../client.js" */
 /** @import { Task } from "./documents.js" */
 
 /** Equal in every tab, so that the tabs that find no task make one together. */
