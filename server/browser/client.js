@@ -7,3 +7,38 @@ export { HeadwaterError } from "./client/errors.js";
 /** @typedef {import("./client/create_client.js").Client} Client */
 /** @typedef {import("./client/create_client.js").ClientOptions} ClientOptions */
 /** @typedef {import("./client/sync.js").ConnectionState} ConnectionState */
+/** @typedef {import("./client/optimistic.js").OptimisticStore} OptimisticStore */
+/** @typedef {import("./client/optimistic.js").OptimisticUpdate} OptimisticUpdate */
+/** @typedef {import("./client/references.js").Kind} Kind */
+
+/**
+ * @template T
+ * @typedef {import("./client/query_set.js").LiveQuery<T>} LiveQuery
+ */
+/**
+ * @template T
+ * @typedef {import("./client/query_set.js").Shown<T>} Shown
+ */
+/**
+ * @template T
+ * @typedef {import("./client/query_set.js").Preloaded<T>} Preloaded
+ */
+/**
+ * @template F
+ * @typedef {import("./client/references.js").ArgsOf<F>} ArgsOf
+ */
+/**
+ * @template F
+ * @typedef {import("./client/references.js").ResultOf<F>} ResultOf
+ */
+/**
+ * @template {Kind} K
+ * @template A
+ * @template R
+ * @typedef {import("./client/references.js").FunctionReference<K, A, R>} FunctionReference
+ */
+/**
+ * @template F
+ * @template {Kind} K
+ * @typedef {import("./client/references.js").OfKind<F, K>} OfKind
+ */

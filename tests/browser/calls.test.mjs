@@ -73,7 +73,7 @@ test("after the last attempt the error is the caller's", async () => {
   });
   await clock.advance(600_000);
   await outcome;
-  assert.equal(asked.length, 5);
+  assert.equal(asked.length, 8);
 });
 
 test("a refusal is not tried again, and keeps all that the server said", async () => {

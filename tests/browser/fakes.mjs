@@ -13,6 +13,7 @@ export function createClock() {
         return count;
       },
       clearTimeout: (timer) => void waiting.delete(timer),
+      nextFrame: (callback) => callback(),
     },
     pending: () => [...waiting.values()].map(({ dueMs }) => dueMs - nowMs).sort((a, b) => a - b),
     /** Let the time pass, timer by timer, and the promises between them settle. */

@@ -36,7 +36,7 @@ async function setUpLive(...answers) {
   const parts = setUp(...answers);
   parts.stop = parts.listen("tasks");
   await parts.clock.advance(0);
-  parts.source().send("p1", { queries: { 1: { snapshot: ["one"] } }, from: null });
+  parts.source().send("1.1~b", { queries: { 1: { snapshot: ["one"] } }, from: null });
   return parts;
 }
 
@@ -62,14 +62,14 @@ test("the subscriptions of one tick share one stream", async () => {
     { id: "2", function: "messages.byTask", args: { taskId: "t" } },
   ]);
   assert.deepEqual(states, ["connecting"]);
-  source().send("p1", { queries: {}, from: null });
+  source().send("1.1~b", { queries: {}, from: null });
   assert.deepEqual(states, ["connecting", "live"]);
 });
 
 test("snapshots, then patches, reach the subscriber; what did not change stays the same", async () => {
   const { heard, source } = await setUpLive();
-  source().send("p2", { queries: { 1: append({ deep: true }) } });
-  source().send("p3", { queries: { 1: append("three") } });
+  source().send("2.1~b", { queries: { 1: append({ deep: true }) } });
+  source().send("3.1~b", { queries: { 1: append("three") } });
   assert.deepEqual(heard.tasks, [
     ["one"],
     ["one", { deep: true }],
@@ -89,8 +89,8 @@ test("all queries of a message have moved when the first listener hears of it", 
     });
   }
   await clock.advance(0);
-  source().send("p1", { queries: { 1: { snapshot: 1 }, 2: { snapshot: 1 } }, from: null });
-  source().send("p2", { queries: { 1: { snapshot: 2 }, 2: { snapshot: 2 } } });
+  source().send("1.1~b", { queries: { 1: { snapshot: 1 }, 2: { snapshot: 1 } }, from: null });
+  source().send("2.1~b", { queries: { 1: { snapshot: 2 }, 2: { snapshot: 2 } } });
   await settle();
   for (const { a, b } of seen) assert.equal(a, b);
 });
@@ -99,7 +99,7 @@ test("equal arguments are one query, in whatever order they are written", async 
   const { clock, heard, listen, opened, source } = setUp();
   listen("x", "f", { a: 1, b: { c: 2, d: 3 } });
   await clock.advance(0);
-  source().send("p1", { queries: { 1: { snapshot: "v" } }, from: null });
+  source().send("1.1~b", { queries: { 1: { snapshot: "v" } }, from: null });
   listen("y", "f", { b: { d: 3, c: 2 }, a: 1 });
   assert.deepEqual(heard.y, []);
   await clock.advance(0);
@@ -110,7 +110,7 @@ test("equal arguments are one query, in whatever order they are written", async 
 test("a late subscriber hears a value once, also when one arrives in between", async () => {
   const { heard, listen, source, clock } = await setUpLive();
   listen("late", "tasks");
-  source().send("p2", { queries: { 1: append("two") } });
+  source().send("2.1~b", { queries: { 1: append("two") } });
   await clock.advance(0);
   assert.deepEqual(heard.late, [["one", "two"]]);
 });
@@ -122,7 +122,7 @@ test("a listener that throws keeps nobody else from hearing", async () => {
   });
   listen("tasks");
   await clock.advance(0);
-  source().send("p1", { queries: { 1: { snapshot: 1 } }, from: null });
+  source().send("1.1~b", { queries: { 1: { snapshot: 1 } }, from: null });
   assert.deepEqual(heard.tasks, [1]);
   assert.deepEqual(
     reported.splice(0).map((error) => error.message),
@@ -134,15 +134,15 @@ test("a listener that throws keeps nobody else from hearing", async () => {
 
 test("a lost connection is opened again from the position held, and carries on", async () => {
   const { clock, heard, opened, source, states } = await setUpLive();
-  source().send("p2", nothing);
+  source().send("2.1~b", nothing);
   source().drop();
   assert.equal(states.at(-1), "reconnecting");
   assert.equal(opened[0].open, false);
   await clock.advance(499);
   assert.equal(opened.length, 1);
   await clock.advance(1);
-  assert.deepEqual(source().queries, [{ id: "1", function: "tasks", args: {}, from: "p2" }]);
-  source().send("p3", { queries: { 1: append("two") }, from: "p2" });
+  assert.deepEqual(source().queries, [{ id: "1", function: "tasks", args: {}, from: "2.1~b" }]);
+  source().send("3.1~b", { queries: { 1: append("two") }, from: "2.1~b" });
   assert.deepEqual(heard.tasks, [["one"], ["one", "two"]]);
   assert.deepEqual(states, ["connecting", "live", "reconnecting", "live"]);
 });
@@ -151,7 +151,7 @@ test("a reconnect that brings nothing tells nobody anything", async () => {
   const { clock, heard, source } = await setUpLive();
   source().drop();
   await clock.advance(500);
-  source().send("p1", { queries: {}, from: "p1" });
+  source().send("1.1~b", { queries: {}, from: "1.1~b" });
   assert.equal(heard.tasks.length, 1);
 });
 
@@ -165,12 +165,12 @@ test("delays double up to 30 s, and begin anew after a steady while", async () =
     await clock.advance(clock.pending()[0]);
   }
   assert.deepEqual(delays, failures);
-  source().send("p2", { queries: {}, from: "p1" });
+  source().send("2.1~b", { queries: {}, from: "1.1~b" });
   await clock.advance(9_000);
   source().drop();
   assert.equal(clock.pending()[0], 30_000);
   await clock.advance(30_000);
-  source().send("p3", { queries: {}, from: "p2" });
+  source().send("3.1~b", { queries: {}, from: "2.1~b" });
   await clock.advance(10_000);
   source().drop();
   assert.equal(clock.pending()[0], 500);
@@ -180,7 +180,7 @@ test("40 s of silence is a lost connection, and a heartbeat is not silence", asy
   const { clock, opened, source, states } = await setUpLive();
   for (let beat = 2; beat < 10; beat += 1) {
     await clock.advance(39_000);
-    source().send(`p${beat}`, nothing);
+    source().send(`${beat}.1~b`, nothing);
   }
   assert.equal(opened.length, 1);
   await clock.advance(39_999);
@@ -189,7 +189,7 @@ test("40 s of silence is a lost connection, and a heartbeat is not silence", asy
   assert.equal(states.at(-1), "reconnecting");
   assert.equal(opened[0].open, false);
   await clock.advance(500);
-  assert.equal(source().queries[0].from, "p9");
+  assert.equal(source().queries[0].from, "9.1~b");
 });
 
 test("a stream that never begins is given up too", async () => {
@@ -203,8 +203,8 @@ test("another build starts anew: the snapshot replaces what was held", async () 
   const { clock, heard, source } = await setUpLive();
   source().drop();
   await clock.advance(500);
-  source().send("q1", { queries: { 1: { snapshot: ["other"] } }, from: null });
-  source().send("q2", { queries: { 1: append("build") } });
+  source().send("1.1~c", { queries: { 1: { snapshot: ["other"] } }, from: null });
+  source().send("2.1~c", { queries: { 1: append("build") } });
   assert.deepEqual(heard.tasks, [["one"], ["other"], ["other", "build"]]);
 });
 
@@ -212,9 +212,9 @@ test("until the snapshot comes after a new start, the old value stays and takes 
   const { clock, heard, opened, source } = await setUpLive();
   source().drop();
   await clock.advance(500);
-  source().send("q1", { queries: {}, from: null });
+  source().send("1.1~c", { queries: {}, from: null });
   assert.equal(heard.tasks.length, 1);
-  source().send("q2", { queries: { 1: append("for something else") } });
+  source().send("2.1~c", { queries: { 1: append("for something else") } });
   assert.equal(heard.tasks.length, 1);
   await clock.advance(1000);
   assert.equal(opened.length, 3);
@@ -225,13 +225,13 @@ test("a stream that continues from elsewhere is dropped, and all is asked for an
   const { clock, heard, opened, source } = await setUpLive();
   source().drop();
   await clock.advance(500);
-  source().send("p9", { queries: { 1: append("lost") }, from: "p8" });
+  source().send("9.1~b", { queries: { 1: append("lost") }, from: "8.1~b" });
   assert.equal(source().open, false);
   assert.deepEqual(heard.tasks, [["one"]]);
   await clock.advance(1000);
   assert.equal(opened.length, 3);
   assert.deepEqual(source().queries, [{ id: "1", function: "tasks", args: {} }]);
-  source().send("p10", { queries: { 1: { snapshot: ["all"] } }, from: null });
+  source().send("10.1~b", { queries: { 1: { snapshot: ["all"] } }, from: null });
   assert.deepEqual(heard.tasks, [["one"], ["all"]]);
 });
 
@@ -243,7 +243,7 @@ for (const [name, body] of [
 ]) {
   test(`${name} leads to a new start, and changes nothing before`, async () => {
     const { clock, heard, source } = await setUpLive();
-    source().send("p2", body);
+    source().send("2.1~b", body);
     assert.deepEqual(heard.tasks, [["one"]]);
     await clock.advance(500);
     assert.equal(source().queries[0].from, undefined);
@@ -255,8 +255,8 @@ test("a message is taken whole or not at all", async () => {
   listen("a");
   listen("b");
   await clock.advance(0);
-  source().send("p1", { queries: { 1: { snapshot: [] }, 2: { snapshot: [] } }, from: null });
-  source().send("p2", {
+  source().send("1.1~b", { queries: { 1: { snapshot: [] }, 2: { snapshot: [] } }, from: null });
+  source().send("2.1~b", {
     queries: { 1: append("x"), 2: { patch: [{ op: "remove", path: "/7" }] } },
   });
   assert.deepEqual(heard, { a: [[]], b: [[]] });
@@ -267,20 +267,20 @@ test("a value that lags is continued from where it is true", async () => {
   listen("fast");
   listen("slow");
   await clock.advance(0);
-  source().send("p1", { queries: { 1: { snapshot: [] }, 2: { snapshot: [] } }, from: null });
-  source().send("p5", { queries: { 2: { ...append("x"), at: "p3" } } });
+  source().send("1.1~b", { queries: { 1: { snapshot: [] }, 2: { snapshot: [] } }, from: null });
+  source().send("5.1~b", { queries: { 2: { ...append("x"), at: "3.1~b" } } });
   source().drop();
   await clock.advance(500);
   assert.deepEqual(
     source().queries.map((query) => query.from),
-    ["p5", "p3"],
+    ["5.1~b", "3.1~b"],
   );
-  source().send("p6", { queries: { 2: append("y") }, from: "p5" });
+  source().send("6.1~b", { queries: { 2: append("y") }, from: "5.1~b" });
   source().drop();
   await clock.advance(1000);
   assert.deepEqual(
     source().queries.map((query) => query.from),
-    ["p6", "p6"],
+    ["6.1~b", "6.1~b"],
   );
 });
 
@@ -321,7 +321,7 @@ test("a refused stream is asked for its reason, and tried again when the server 
   assert.equal(opened.length, 1);
   await clock.advance(251);
   assert.equal(opened.length, 2);
-  assert.equal(source().queries[0].from, "p1");
+  assert.equal(source().queries[0].from, "1.1~b");
 });
 
 test("a refusal that says never reaches the subscribers, and another set is tried", async () => {
@@ -340,7 +340,7 @@ test("a refusal that says never reaches the subscribers, and another set is trie
   await clock.advance(0);
   assert.equal(opened.length, 2);
   assert.equal(source().queries[0].from, undefined);
-  source().send("p9", { queries: { 1: { snapshot: ["back"] } }, from: null });
+  source().send("9.1~b", { queries: { 1: { snapshot: ["back"] } }, from: null });
   assert.deepEqual(last("tasks"), ["back"]);
   assert.deepEqual(states, ["connecting", "live", "closed", "connecting", "live"]);
 });
@@ -392,29 +392,29 @@ test("a query's error is shown, leaves the others alone, and passes with a snaps
   listen("a");
   listen("b");
   await clock.advance(0);
-  source().send("p1", { queries: { 1: { snapshot: 1 }, 2: { snapshot: [] } }, from: null });
-  source().send("p2", { queries: { 1: refusal("forbidden", "never"), 2: append("x") } });
+  source().send("1.1~b", { queries: { 1: { snapshot: 1 }, 2: { snapshot: [] } }, from: null });
+  source().send("2.1~b", { queries: { 1: refusal("forbidden", "never"), 2: append("x") } });
   assert.equal(last("a").name, "HeadwaterError");
   assert.equal(last("a").code, "forbidden");
   assert.deepEqual(last("b"), ["x"]);
-  source().send("p3", { queries: { 1: { snapshot: 2 } } });
+  source().send("3.1~b", { queries: { 1: { snapshot: 2 } } });
   assert.equal(last("a"), 2);
   assert.equal(heard.b.length, 2);
 });
 
 test("a query in error is continued from nowhere", async () => {
   const { clock, last, source } = await setUpLive();
-  source().send("p2", { queries: { 1: refusal("forbidden", "never") } });
+  source().send("2.1~b", { queries: { 1: refusal("forbidden", "never") } });
   source().drop();
   await clock.advance(500);
   assert.equal(source().queries[0].from, undefined);
-  source().send("p3", { queries: { 1: { snapshot: ["again"] } }, from: null });
+  source().send("3.1~b", { queries: { 1: { snapshot: ["again"] } }, from: null });
   assert.deepEqual(last("tasks"), ["again"]);
 });
 
 test("a late subscriber hears the error too", async () => {
   const { clock, last, listen, source } = await setUpLive();
-  source().send("p2", { queries: { 1: refusal("forbidden", "never") } });
+  source().send("2.1~b", { queries: { 1: refusal("forbidden", "never") } });
   listen("late", "tasks");
   await clock.advance(0);
   assert.equal(last("late").code, "forbidden");
@@ -427,15 +427,15 @@ test("a new query is asked for on a second stream; the first goes when the secon
   listen("more");
   await clock.advance(0);
   assert.deepEqual(source().queries, [
-    { id: "1", function: "tasks", args: {}, from: "p1" },
+    { id: "1", function: "tasks", args: {}, from: "1.1~b" },
     { id: "2", function: "more", args: {} },
   ]);
   assert.equal(live().length, 2);
-  source().send("p2", { queries: { 1: append("two"), 2: { snapshot: "m" } }, from: "p1" });
+  source().send("2.1~b", { queries: { 1: append("two"), 2: { snapshot: "m" } }, from: "1.1~b" });
   assert.deepEqual(live(), [opened[1]]);
   assert.deepEqual(heard, { tasks: [["one"], ["one", "two"]], more: ["m"] });
-  opened[0].send("p2", { queries: { 1: append("two") } });
-  source().send("p3", { queries: { 1: append("three") } });
+  opened[0].send("2.1~b", { queries: { 1: append("two") } });
+  source().send("3.1~b", { queries: { 1: append("three") } });
   assert.deepEqual(heard.tasks.at(-1), ["one", "two", "three"]);
   assert.deepEqual(states, ["connecting", "live"]);
 });
@@ -445,79 +445,109 @@ test("while the second stream opens, the first is still heard; nothing comes twi
   listen("more");
   await clock.advance(0);
   const [first, second] = opened;
-  first.send("p2", { queries: { 1: append("two") } });
-  first.send("p3", { queries: { 1: append("three") } });
-  second.send("p2", { queries: { 1: append("two"), 2: { snapshot: "m" } }, from: "p1" });
+  first.send("2.1~b", { queries: { 1: append("two") } });
+  first.send("3.1~b", { queries: { 1: append("three") } });
+  second.send("2.1~b", { queries: { 1: append("two"), 2: { snapshot: "m" } }, from: "1.1~b" });
   assert.equal(live().length, 2, "the second stream is still behind");
   assert.deepEqual(heard.more, []);
-  second.send("p3", { queries: { 1: append("three"), 2: { snapshot: "n" } } });
+  second.send("3.1~b", { queries: { 1: append("three"), 2: { snapshot: "n" } } });
   assert.deepEqual(live(), [second]);
-  source().send("p4", { queries: { 1: append("four") } });
+  source().send("4.1~b", { queries: { 1: append("four") } });
   assert.deepEqual(heard.tasks, [
     ["one"],
     ["one", "two"],
-    ["one", "two", "three"],
     ["one", "two", "three"],
     ["one", "two", "three", "four"],
   ]);
   assert.deepEqual(heard.more, ["n"]);
 });
 
-test("the second stream takes over when the first comes to where the second has been", async () => {
+test("the second stream takes over as soon as it is where the first is, or further", async () => {
   const { clock, heard, listen, live, opened } = await setUpLive();
   listen("more");
   await clock.advance(0);
   const [first, second] = opened;
-  first.send("p2", { queries: { 1: append("two") } });
-  second.send("p3", {
+  first.send("2.1~b", { queries: { 1: append("two") } });
+  second.send("10.1~b", {
     queries: {
       1: { patch: [...append("two").patch, ...append("three").patch] },
       2: { snapshot: "m" },
     },
-    from: "p1",
+    from: "1.1~b",
   });
-  second.send("p4", { queries: { 1: append("four") } });
-  assert.equal(live().length, 2);
-  first.send("p3", { queries: { 1: append("three") } });
   assert.deepEqual(live(), [second]);
-  assert.deepEqual(heard.tasks.at(-1), ["one", "two", "three", "four"]);
+  assert.deepEqual(heard.tasks.at(-1), ["one", "two", "three"]);
   assert.deepEqual(heard.more, ["m"]);
 });
 
-test("streams that never meet are both closed, and one is opened from what is seen", async () => {
+test("what the second stream brings again is the same objects", async () => {
+  const { clock, heard, listen, opened } = await setUpLive();
+  listen("more");
+  await clock.advance(0);
+  const [first, second] = opened;
+  const two = { patch: [{ op: "add", path: "/-", value: { _id: "2", deep: [2] } }] };
+  first.send("2.1~b", { queries: { 1: two } });
+  second.send("2.1~b", { queries: { 1: two, 2: { snapshot: "m" } }, from: "1.1~b" });
+  assert.equal(heard.tasks.length, 2);
+  assert.deepEqual(heard.more, ["m"]);
+});
+
+test("a second stream that stays behind is closed with the first, and one begins anew", async () => {
   const { clock, heard, listen, live, opened, source } = await setUpLive();
   listen("more");
   await clock.advance(0);
   const [first, second] = opened;
-  first.send("a2", { queries: { 1: append("two") } });
-  second.send("b3", {
-    queries: { 1: { snapshot: ["elsewhere"] }, 2: { snapshot: "m" } },
-    from: null,
-  });
-  first.send("a4", { queries: { 1: append("four") } });
+  first.send("2.1~b", { queries: { 1: append("two") } });
+  second.send("1.1~b", { queries: { 2: { snapshot: "m" } }, from: "1.1~b" });
+  first.send("4.1~b", { queries: { 1: append("four") } });
   await clock.advance(500);
   assert.equal(opened.length, 3);
   assert.deepEqual(live(), [source()]);
   assert.deepEqual(
     source().queries.map((query) => query.from),
-    ["a4", undefined],
+    ["4.1~b", undefined],
   );
-  source().send("a5", { queries: { 1: append("five"), 2: { snapshot: "m" } }, from: "a4" });
+  source().send("5.1~b", { queries: { 1: append("five"), 2: { snapshot: "m" } }, from: "4.1~b" });
   assert.deepEqual(heard.tasks.at(-1), ["one", "two", "four", "five"]);
 });
 
-test("leaving one query for another is one change of the set", async () => {
+test("a query that is left is followed a little longer, and found again by who comes back", async () => {
+  const { clock, heard, listen, live, opened, source, stop } = await setUpLive();
+  stop();
+  await clock.advance(4_999);
+  source().send("2.1~b", { queries: { 1: append("two") } });
+  listen("again", "tasks");
+  await clock.advance(3_600);
+  assert.deepEqual(heard, { tasks: [["one"]], again: [["one", "two"]] });
+  assert.deepEqual(live(), [opened[0]]);
+  assert.equal(opened.length, 1);
+});
+
+test("leaving one query for another is one change of the set now, and one later", async () => {
   const { clock, listen, live, opened, source, stop } = await setUpLive();
+  const asked = () => source().queries.map((query) => query.function);
   stop();
   listen("other");
   await clock.advance(0);
-  assert.equal(opened.length, 2);
-  assert.deepEqual(
-    source().queries.map((query) => query.function),
-    ["other"],
-  );
-  source().send("p2", { queries: { 2: { snapshot: 1 } }, from: null });
-  assert.deepEqual(live(), [opened[1]]);
+  assert.deepEqual(asked(), ["tasks", "other"]);
+  source().send("2.1~b", { queries: { 2: { snapshot: 1 } }, from: "1.1~b" });
+  await clock.advance(5_000);
+  assert.equal(opened.length, 3);
+  assert.deepEqual(asked(), ["other"]);
+  source().send("2.1~b", { queries: {}, from: "2.1~b" });
+  assert.deepEqual(live(), [opened[2]]);
+});
+
+test("of many queries that are left, twenty are followed on", async () => {
+  const { clock, listen, source } = setUp();
+  const stops = Array.from({ length: 30 }, (_, index) => listen(`f${index}`));
+  await clock.advance(0);
+  const snapshots = source().queries.map(({ id }) => [id, { snapshot: 1 }]);
+  source().send("1.1~b", { queries: Object.fromEntries(snapshots), from: null });
+  for (const stop of stops) stop();
+  await clock.advance(0);
+  const kept = source().queries.map((query) => query.function);
+  assert.deepEqual(kept, Array.from({ length: 20 }, (_, index) => `f${index + 10}`));
 });
 
 test("a change that is taken back within the tick opens nothing", async () => {
@@ -543,7 +573,7 @@ test("a set that changes again before the second stream has begun replaces it", 
   listen("c");
   await clock.advance(0);
   assert.deepEqual(live(), [opened[0], opened[2]]);
-  source().send("p2", { queries: { 2: { snapshot: "b" }, 3: { snapshot: "c" } }, from: "p1" });
+  source().send("2.1~b", { queries: { 2: { snapshot: "b" }, 3: { snapshot: "c" } }, from: "1.1~b" });
   assert.deepEqual(heard, { tasks: [["one"]], b: ["b"], c: ["c"] });
 });
 
@@ -552,16 +582,16 @@ test("a first stream that fails during the change is continued from what was see
   listen("more");
   await clock.advance(0);
   const [first, second] = opened;
-  first.send("p2", { queries: { 1: append("two") } });
-  second.send("x", { queries: { 2: { snapshot: "m" } }, from: "p1" });
+  first.send("2.1~b", { queries: { 1: append("two") } });
+  second.send("1.5~b", { queries: { 2: { snapshot: "m" } }, from: "1.1~b" });
   first.drop();
   assert.deepEqual(live(), []);
   await clock.advance(500);
   assert.deepEqual(
     source().queries.map((query) => query.from),
-    ["p2", undefined],
+    ["2.1~b", undefined],
   );
-  source().send("p3", { queries: { 2: { snapshot: "m" } }, from: "p2" });
+  source().send("3.1~b", { queries: { 2: { snapshot: "m" } }, from: "2.1~b" });
   assert.deepEqual(heard.tasks.at(-1), ["one", "two"]);
 });
 
@@ -570,11 +600,11 @@ test("a second stream that fails leaves the first alone, and is tried again", as
   listen("more");
   await clock.advance(0);
   opened[1].drop();
-  opened[0].send("p2", { queries: { 1: append("two") } });
+  opened[0].send("2.1~b", { queries: { 1: append("two") } });
   assert.deepEqual(live(), [opened[0]]);
   await clock.advance(500);
-  assert.equal(source().queries[0].from, "p2");
-  source().send("p2", { queries: { 2: { snapshot: "m" } }, from: "p2" });
+  assert.equal(source().queries[0].from, "2.1~b");
+  source().send("2.1~b", { queries: { 2: { snapshot: "m" } }, from: "2.1~b" });
   assert.deepEqual(heard, { tasks: [["one"], ["one", "two"]], more: ["m"] });
   assert.deepEqual(states, ["connecting", "live"]);
 });
@@ -583,14 +613,14 @@ test("a second stream that is out of step ends both, and all is asked for anew",
   const { clock, heard, listen, live, opened, source } = await setUpLive();
   listen("more");
   await clock.advance(0);
-  opened[1].send("p9", { queries: { 2: { snapshot: "m" } }, from: "p8" });
+  opened[1].send("9.1~b", { queries: { 2: { snapshot: "m" } }, from: "8.1~b" });
   assert.deepEqual(live(), []);
   await clock.advance(500);
   assert.deepEqual(
     source().queries.map((query) => query.from),
     [undefined, undefined],
   );
-  source().send("p9", { queries: { 1: { snapshot: ["all"] }, 2: { snapshot: "m" } }, from: null });
+  source().send("9.1~b", { queries: { 1: { snapshot: ["all"] }, 2: { snapshot: "m" } }, from: null });
   assert.deepEqual(heard, { tasks: [["one"], ["all"]], more: ["m"] });
 });
 
@@ -604,7 +634,7 @@ test("a second stream that is refused for ever tells the new query only", async 
   opened[1].refuse();
   await settle();
   assert.equal(last("more").code, "too_large");
-  opened[0].send("p2", { queries: { 1: append("two") } });
+  opened[0].send("2.1~b", { queries: { 1: append("two") } });
   assert.deepEqual(heard.tasks, [["one"], ["one", "two"]]);
   assert.deepEqual(states, ["connecting", "live"]);
   await clock.advance(30_000);
@@ -615,7 +645,7 @@ test("the last subscription that goes takes the stream with it", async () => {
   const { clock, listen, live, source, stop } = await setUpLive();
   stop();
   stop();
-  await clock.advance(0);
+  await clock.advance(5_000);
   assert.deepEqual(live(), []);
   assert.deepEqual(clock.pending(), []);
   listen("tasks");
@@ -626,7 +656,7 @@ test("the last subscription that goes takes the stream with it", async () => {
 test("a closed client is silent for good", async () => {
   const { client, clock, heard, listen, live, source, states } = await setUpLive();
   client.close();
-  source().send("p2", { queries: { 1: append("two") } });
+  source().send("2.1~b", { queries: { 1: append("two") } });
   listen("more");
   await clock.advance(3_600_000);
   assert.deepEqual(live(), []);
@@ -669,9 +699,9 @@ test("a set that is too long for a URL is posted, and its stream read by fetch",
   assert.equal(asked[0].method, "POST");
   assert.equal(asked[0].body.client, "me");
   assert.equal(asked[0].body.queries[0].args.text.length, 4000);
-  send('id: p1\ndata: {"queries": {"1": {"snapshot": "a"}}, "from": null}\n');
+  send('id: 1.1~b\ndata: {"queries": {"1": {"snapshot": "a"}}, "from": null}\n');
   send(
-    '\nid: p2\ndata: {"queries": {"1": {"patch": [{"op": "append", "path": "", "value": "ß"}]}}}\n\n',
+    '\nid: 2.1~b\ndata: {"queries": {"1": {"patch": [{"op": "append", "path": "", "value": "ß"}]}}}\n\n',
   );
   for (let turn = 0; turn < 5; turn += 1) await settle();
   assert.deepEqual(heard, ["a", "aß"]);
@@ -679,7 +709,7 @@ test("a set that is too long for a URL is posted, and its stream read by fetch",
   for (let turn = 0; turn < 5; turn += 1) await settle();
   await clock.advance(500);
   assert.equal(asked.length, 2);
-  assert.equal(asked[1].body.queries[0].from, "p2");
+  assert.equal(asked[1].body.queries[0].from, "2.1~b");
   client.close();
   assert.equal(asked[1].signal.aborted, true);
 });

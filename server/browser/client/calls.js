@@ -10,10 +10,11 @@
 import { retryDelayMs } from "./backoff.js";
 import { errorFromResponse, HeadwaterError, networkError } from "./errors.js";
 import { callAttemptsMax, callMsMax } from "./limits.js";
-import { randomId } from "./random_id.js";
 
 /** @import { Timers } from "./create_client.js" */
 /** @import { Json } from "./patch.js" */
+/** @import { Kind } from "./references.js" */
+/** @import { Access } from "./source.js" */
 
 /**
  * @typedef {object} CallOptions
@@ -30,49 +31,49 @@ import { randomId } from "./random_id.js";
  * @property {boolean} [wait] Resolve with what the action returns, not with its early response.
  */
 
-/** @typedef {CallOptions & IdempotencyOptions & WaitOptions} AnyCallOptions */
+/** @typedef {{ value: Json, position: string }} Answer */
 
 export class Calls {
-  #url;
+  #access;
   #clientId;
-  #fetch;
   #timers;
   #random;
+  /** @type {Set<() => void>} */
+  #pauses = new Set();
 
   /**
-   * @param {object} parts
-   * @param {string} parts.url
-   * @param {string} parts.clientId
-   * @param {typeof fetch} parts.fetch
-   * @param {Timers} parts.timers
-   * @param {() => number} parts.random
+   * @param {Access} access
+   * @param {() => string} clientId
+   * @param {Timers} timers
+   * @param {() => number} random
    */
-  constructor({ url, clientId, fetch, timers, random }) {
-    this.#url = url;
+  constructor(access, clientId, timers, random) {
+    this.#access = access;
     this.#clientId = clientId;
-    this.#fetch = fetch;
     this.#timers = timers;
     this.#random = random;
   }
 
+  /** Try again now what waits to be tried again. */
+  wake() {
+    for (const resume of [...this.#pauses]) resume();
+  }
+
   /**
-   * @param {"query" | "mutation" | "action"} kind
+   * @param {Kind} kind
    * @param {string} functionName
    * @param {object} args
-   * @param {AnyCallOptions} options
-   * @returns {Promise<Json>} The function's value.
+   * @param {CallOptions & WaitOptions & { idempotencyKey?: string | undefined }} options
+   * @returns {Promise<Answer>}
    * @throws {HeadwaterError} The last attempt's.
    */
   async call(kind, functionName, args, { idempotencyKey, wait = false, signal }) {
     const search = wait ? "?wait=true" : "";
-    const url = `${this.#url}/api/${kind}/${encodeURIComponent(functionName)}${search}`;
-    /** @type {Record<string, string>} */
-    const headers = { "Content-Type": "application/json", "Headwater-Client": this.#clientId };
-    if (kind !== "query") headers["Idempotency-Key"] = idempotencyKey ?? randomId();
-    const request = { method: "POST", headers, body: JSON.stringify(args) };
+    const url = `${this.#access.url}/api/${kind}/${encodeURIComponent(functionName)}${search}`;
+    const body = JSON.stringify(args);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#attempt(url, request, wait, signal);
+        return await this.#attempt(url, body, idempotencyKey, wait, signal);
       } catch (error) {
         signal?.throwIfAborted();
         const again = error instanceof HeadwaterError && error.retry === "after";
@@ -84,21 +85,34 @@ export class Calls {
 
   /**
    * @param {string} url
-   * @param {RequestInit} request
+   * @param {string} body
+   * @param {string | undefined} idempotencyKey
    * @param {boolean} wait
    * @param {AbortSignal} [signal]
-   * @returns {Promise<Json>}
+   * @returns {Promise<Answer>}
    */
-  async #attempt(url, request, wait, signal) {
+  async #attempt(url, body, idempotencyKey, wait, signal) {
+    const { fetch, credentials, headers: ownHeaders } = this.#access;
     const attempt = new AbortController();
     const abort = () => attempt.abort();
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
     const deadline = wait ? undefined : this.#timers.setTimeout(abort, callMsMax);
     try {
-      const response = await this.#fetch(url, { ...request, signal: attempt.signal });
+      const response = await fetch(url, {
+        method: "POST",
+        headers: {
+          ...Object.fromEntries(new Headers(await ownHeaders?.())),
+          "Content-Type": "application/json",
+          "Headwater-Client": this.#clientId(),
+          ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
+        },
+        body,
+        ...(credentials && { credentials }),
+        signal: attempt.signal,
+      });
       if (!response.ok) throw await errorFromResponse(response);
-      return (await response.json()).value;
+      return await response.json();
     } catch (cause) {
       if (cause instanceof HeadwaterError) throw cause;
       throw networkError("The server gave no answer.", cause);
@@ -113,17 +127,18 @@ export class Calls {
    * @param {AbortSignal} [signal]
    * @returns {Promise<void>}
    */
-  #pause(delayMs, signal) {
-    return new Promise((resolve, reject) => {
-      const abort = () => {
+  async #pause(delayMs, signal) {
+    await new Promise((resolve) => {
+      const resume = () => {
         this.#timers.clearTimeout(timer);
-        reject(signal?.reason);
+        this.#pauses.delete(resume);
+        signal?.removeEventListener("abort", resume);
+        resolve(undefined);
       };
-      const timer = this.#timers.setTimeout(() => {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      }, delayMs);
-      signal?.addEventListener("abort", abort);
+      const timer = this.#timers.setTimeout(resume, delayMs);
+      this.#pauses.add(resume);
+      signal?.addEventListener("abort", resume);
     });
+    signal?.throwIfAborted();
   }
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Headwater's client: live queries over one stream, and calls.
+ * The client: live queries over one stream, and calls.
  *
  *     const headwater = createClient();
  *     const unsubscribe = headwater.subscribe("tasks.list", {}, (tasks) => show(tasks));
@@ -10,28 +10,40 @@
  */
 
 import { Calls } from "./calls.js";
+import { nextFrame } from "./frames.js";
+import { Mutations } from "./mutations.js";
+import { Passing } from "./passing.js";
+import { hasReached } from "./position.js";
+import { QuerySet } from "./query_set.js";
 import { randomId } from "./random_id.js";
 import { createOpenSource } from "./source.js";
 import { Sync } from "./sync.js";
 
 /** @import { CallOptions, IdempotencyOptions, WaitOptions } from "./calls.js" */
+/** @import { MutationOptions } from "./mutations.js" */
 /** @import { Observable } from "./observable.js" */
-/** @import { Listener } from "./query_set.js" */
-/** @import { ConnectionState } from "./sync.js" */
-
-export { HeadwaterError } from "./errors.js";
+/** @import { Listener, LiveQuery, Preloaded } from "./query_set.js" */
+/** @import { ArgsOf, OfKind, ResultOf } from "./references.js" */
+/** @import { Access } from "./source.js" */
+/** @import { ConnectionState, OnUpdate } from "./sync.js" */
 
 /**
  * The clock, as a test may want to hold it.
  * @typedef {object} Timers
  * @property {(callback: () => void, delayMs: number) => number} setTimeout
  * @property {(timer: number | undefined) => void} clearTimeout
- * @property {() => number} now Milliseconds, from any start, never backwards.
+ * @property {(callback: () => void) => void} nextFrame Once, before the next frame is drawn.
+ * @property {() => number} now Milliseconds, from any start; the machine's sleep counts.
  */
 
 /**
  * @typedef {object} ClientOptions
- * @property {string} [url] The server's origin; absent: the page's own.
+ * @property {string} [url] The server's address; absent: the page's own origin.
+ * @property {() => HeadersInit | Promise<HeadersInit>} [headers] Asked for with every call, and with
+ *   every stream, which is then read by `fetch`, because an EventSource sends none.
+ * @property {() => string | Promise<string>} [ticket] Asked for with every stream, whose URL says
+ *   `ticket=`. It should be of use for seconds only: URLs are written down in many places.
+ * @property {RequestCredentials} [credentials] "include" sends cookies to a server elsewhere.
  * @property {typeof globalThis.fetch} [fetch]
  * @property {typeof globalThis.EventSource} [EventSource]
  * @property {string} [clientId] Names this client to the server, on the stream and on calls.
@@ -45,23 +57,52 @@ export { HeadwaterError } from "./errors.js";
 const realTimers = {
   setTimeout: (callback, delayMs) => /** @type {any} */ (globalThis.setTimeout(callback, delayMs)),
   clearTimeout: (timer) => globalThis.clearTimeout(timer),
-  now: () => performance.now(),
+  nextFrame,
+  now: () => Date.now(),
 };
 
 /** @param {ClientOptions} [options] */
 export function createClient({
   url = "",
+  headers,
+  ticket,
+  credentials,
   fetch = (input, init) => globalThis.fetch(input, init),
   EventSource = globalThis.EventSource,
   clientId = randomId(),
   timers = realTimers,
   random = Math.random,
 } = {}) {
-  const openSource = createOpenSource({ url, clientId, fetch, EventSource });
-  const sync = new Sync({ openSource, timers, random });
-  const calls = new Calls({ url, clientId, fetch, timers, random });
-  const wake = () => sync.wake();
+  /** @type {Access} */
+  const access = { url: url.replace(/\/$/, ""), fetch, EventSource, credentials, headers, ticket };
+
+  /** @type {string | null} */
+  let position = null;
+  /** @type {OnUpdate} */
+  const onUpdate = (reached, changes) => {
+    position = reached;
+    queries.update(changes.map(({ key, result }) => [key, result]));
+    passing.check();
+  };
+  const sync = new Sync({ openSource: createOpenSource(access, clientId), timers, random, onUpdate });
+  const queries = new QuerySet(timers, (wanted) => sync.want(wanted));
+  const passing = new Passing(timers, (target) => {
+    const followed = queries.list();
+    if (followed.length === 0) return true;
+    if (position === null || !hasReached(position, target)) return false;
+    return followed.every(({ base }) => !base?.at || hasReached(base.at, target));
+  });
+  const calls = new Calls(access, () => clientId, timers, random);
+  const mutations = new Mutations(calls, queries, passing);
+
+  const wake = () => {
+    calls.wake();
+    sync.wake();
+  };
+  const show = () => globalThis.document?.visibilityState === "visible" && wake();
   globalThis.addEventListener?.("online", wake);
+  globalThis.addEventListener?.("pageshow", wake);
+  globalThis.document?.addEventListener("visibilitychange", show);
 
   /** @type {Observable<ConnectionState>} */
   const connectionState = sync.connectionState;
@@ -73,58 +114,94 @@ export function createClient({
     connectionState,
 
     /**
-     * Hear a query's value now and whenever it changes.
-     * @template [T=unknown]
-     * @param {string} functionName
-     * @param {object} args
-     * @param {((value: T) => void) | Listener<T>} listener
+     * A query that can be followed, for those who keep its value elsewhere, such as React.
+     * @template {string} F
+     * @param {OfKind<F, "query">} functionName
+     * @param {ArgsOf<F>} [args]
+     * @param {{ preloaded?: Preloaded<ResultOf<F>> | undefined }} [options]
+     * @returns {LiveQuery<ResultOf<F>>}
+     */
+    live(functionName, args, { preloaded } = {}) {
+      return queries.live(functionName, args ?? {}, preloaded);
+    },
+
+    /**
+     * Hear a query's value now and whenever it changes, at most once a frame.
+     * @template {string} F
+     * @param {OfKind<F, "query">} functionName
+     * @param {ArgsOf<F>} args
+     * @param {((value: ResultOf<F>) => void) | Listener<ResultOf<F>>} listener
      * @returns {() => void} Unsubscribes.
      */
     subscribe(functionName, args, listener) {
       const whole = typeof listener === "function" ? { onChange: listener } : listener;
-      return sync.queries.subscribe(functionName, args, /** @type {Listener<any>} */ (whole));
+      return queries.subscribe(functionName, args, whole);
     },
 
     /**
      * Read a query's value once.
-     * @template [T=unknown]
-     * @param {string} functionName
-     * @param {object} [args]
+     * @template {string} F
+     * @param {OfKind<F, "query">} functionName
+     * @param {ArgsOf<F>} [args]
      * @param {CallOptions} [options]
-     * @returns {Promise<T>}
+     * @returns {Promise<ResultOf<F>>}
      */
-    query(functionName, args = {}, options = {}) {
-      return /** @type {Promise<any>} */ (calls.call("query", functionName, args, options));
+    async query(functionName, args, options = {}) {
+      const answer = await calls.call("query", functionName, args ?? {}, options);
+      return /** @type {any} */ (answer.value);
     },
 
     /**
-     * Change something, once, however often the network fails on the way.
-     * @template [T=unknown]
-     * @param {string} functionName
-     * @param {object} [args]
-     * @param {CallOptions & IdempotencyOptions} [options]
-     * @returns {Promise<T>}
+     * Read a query's value, to be shown, and continued from, elsewhere: by `live`'s `preloaded`.
+     * @template {string} F
+     * @param {OfKind<F, "query">} functionName
+     * @param {ArgsOf<F>} [args]
+     * @param {CallOptions} [options]
+     * @returns {Promise<Preloaded<ResultOf<F>>>}
      */
-    mutation(functionName, args = {}, options = {}) {
-      return /** @type {Promise<any>} */ (calls.call("mutation", functionName, args, options));
+    async preload(functionName, args, options = {}) {
+      const { value, position } = await calls.call("query", functionName, args ?? {}, options);
+      return { function: functionName, args: args ?? {}, value: /** @type {any} */ (value), position };
+    },
+
+    /**
+     * Change something, once, however often the network fails on the way, after the mutations that
+     * were asked for before. Resolves when what is followed shows it.
+     * @template {string} F
+     * @param {OfKind<F, "mutation">} functionName
+     * @param {ArgsOf<F>} [args]
+     * @param {MutationOptions} [options]
+     * @returns {Promise<ResultOf<F>>}
+     */
+    mutation(functionName, args, options = {}) {
+      return /** @type {Promise<any>} */ (mutations.run(functionName, args ?? {}, options));
     },
 
     /**
      * Start an action; resolves with its first response, or with `wait` when it is done.
-     * @template [T=unknown]
-     * @param {string} functionName
-     * @param {object} [args]
+     * @template {string} F
+     * @param {OfKind<F, "action">} functionName
+     * @param {ArgsOf<F>} [args]
      * @param {CallOptions & IdempotencyOptions & WaitOptions} [options]
-     * @returns {Promise<T>}
+     * @returns {Promise<ResultOf<F>>}
      */
-    action(functionName, args = {}, options = {}) {
-      return /** @type {Promise<any>} */ (calls.call("action", functionName, args, options));
+    async action(functionName, args, { idempotencyKey = randomId(), ...options } = {}) {
+      const keyed = { ...options, idempotencyKey };
+      const answer = await calls.call("action", functionName, args ?? {}, keyed);
+      return /** @type {any} */ (answer.value);
     },
+
+    /** Try again now, also after a refusal: somebody has signed in, say. */
+    reconnect: wake,
 
     /** End the stream and every subscription. */
     close() {
       globalThis.removeEventListener?.("online", wake);
+      globalThis.removeEventListener?.("pageshow", wake);
+      globalThis.document?.removeEventListener("visibilitychange", show);
+      queries.close();
       sync.close();
+      passing.end();
     },
   };
 }

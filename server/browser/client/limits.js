@@ -9,6 +9,9 @@
 /** No message for this long: the stream is closed and opened again. */
 export const silenceMsMax = 40_000;
 
+/** The same for one that wakes, is shown again, or hears that the network is back. */
+export const silenceOnWakeMsMax = 17_000;
+
 /** The first delay after a failure; each further one doubles it. */
 export const retryDelayMsMin = 500;
 
@@ -24,8 +27,32 @@ export const handoverMsMax = 500;
 /** A longer sync URL is sent as the body of a POST instead. */
 export const urlLengthMax = 8_000;
 
-/** How often a call is sent at most, the first time included. */
-export const callAttemptsMax = 5;
+/** Queries followed at once; a stream takes no more. Further ones are told so. */
+export const queriesMax = 1_000;
+
+/** How long a query that nobody wants any more is followed on, for whoever comes back to it. */
+export const lingerMs = 5_000;
+
+/** So many are; of more, those that were left first are let go. */
+export const lingeringMax = 20;
+
+/** Where no frame is drawn, what came is shown after this. */
+export const frameMsMax = 100;
+
+/** Deeper parts of a snapshot are taken as they come, not compared with what was there. */
+export const sharedDepthMax = 100;
+
+/** How often a call is sent at most, the first time included: for about a minute. */
+export const callAttemptsMax = 8;
 
 /** An attempt at a call that does not wait for an action's end is given up after this. */
 export const callMsMax = 30_000;
+
+/** Mutations that wait for their turn. Further ones are refused. */
+export const mutationsMax = 1_000;
+
+/** A mutation is resolved after this, though the stream has not passed its position. */
+export const passMsMax = 10_000;
+
+/** How often a tab reminds the tab that leads, whose own timers may be slowed down. */
+export const nudgeMs = 1_000;

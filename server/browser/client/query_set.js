@@ -1,12 +1,22 @@
 // @ts-check
 /**
- * What the page asked for: its subscriptions, gathered into queries.
+ * What the page asked for: its subscriptions, gathered into queries, and what each of them shows.
  *
- * Subscriptions to one function with equal arguments share one query. Nothing here knows how a
- * result arrives, or whether there is a connection.
+ * Subscriptions to one function with equal arguments share one query, named by its key. A query
+ * that nobody wants any more is followed a little longer, for whoever comes back to it. Nothing
+ * here knows how a result arrives, or whether there is a connection.
+ *
+ * Everything that came since the last frame is shown at once: all values first, then all who
+ * listen are told.
  */
 
-/** @import { HeadwaterError } from "./errors.js" */
+import { HeadwaterError } from "./errors.js";
+import { lingeringMax, lingerMs, queriesMax } from "./limits.js";
+import { Layers, report } from "./optimistic.js";
+import { share } from "./share.js";
+
+/** @import { Timers } from "./create_client.js" */
+/** @import { OptimisticUpdate } from "./optimistic.js" */
 /** @import { Result } from "./results.js" */
 
 /**
@@ -17,69 +27,206 @@
  */
 
 /**
- * @typedef {object} Query
- * @property {string} id
+ * A query's value or its error; the same object until it changes.
+ * @template T
+ * @typedef {object} Shown
+ * @property {T} [value]
+ * @property {HeadwaterError} [error]
+ */
+
+/**
+ * A query that can be followed. Nothing is opened before somebody subscribes.
+ * @template T
+ * @typedef {object} LiveQuery
+ * @property {string} key Equal for an equal function and equal arguments.
+ * @property {Shown<T> | undefined} result What is known now; undefined: nothing yet.
+ * @property {(onChange: () => void) => () => void} subscribe Unsubscribes by what it returns.
+ *   `onChange` is called after each change of `result`, at most once a frame.
+ */
+
+/**
+ * A value that was read elsewhere, such as on a server that rendered the page; plain JSON.
+ * @template T
+ * @typedef {object} Preloaded
  * @property {string} function
  * @property {object} args
+ * @property {T} value
+ * @property {string} position
+ */
+
+/**
+ * @typedef {object} Query
  * @property {string} key
- * @property {Set<Listener<unknown>>} listeners Never empty.
- * @property {Result | undefined} shown What the listeners were told last.
+ * @property {string} function
+ * @property {object} args
+ * @property {Set<() => void>} listeners
+ * @property {Result | undefined} base What the server said last.
+ * @property {Shown<any> | undefined} shown What the listeners were told last.
+ * @property {ReturnType<Timers["setTimeout"]> | undefined} linger Runs while nobody listens.
  */
 
 export class QuerySet {
   /** @type {Map<string, Query>} */
   #byKey = new Map();
-  /** @type {Map<string, Query>} */
-  #byId = new Map();
-  #count = 0;
-  #onQueriesChange;
+  /** @type {Set<string>} */
+  #changed = new Set();
+  /** @type {Set<string>} */
+  #overlaid = new Set();
+  #layers = new Layers();
+  #framing = false;
+  #ended = false;
+  /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
+  #tick;
+  #timers;
+  #onWanted;
 
-  /** @param {() => void} onQueriesChange Called when a query is new or no longer wanted. */
-  constructor(onQueriesChange) {
-    this.#onQueriesChange = onQueriesChange;
+  /**
+   * @param {Timers} timers
+   * @param {(queries: Query[]) => void} onWanted Told after each tick in which a query was new or
+   *   no longer wanted, such as one in which a page leaves one for another.
+   */
+  constructor(timers, onWanted) {
+    this.#timers = timers;
+    this.#onWanted = onWanted;
   }
 
-  /** @returns {Query[]} */
+  /** @returns {Query[]} Those that are to be followed. */
   list() {
-    return [...this.#byId.values()];
+    return [...this.#byKey.values()].slice(0, queriesMax);
   }
 
   /**
    * @param {string} functionName
    * @param {object} args
-   * @param {Listener<unknown>} listener
-   * @returns {() => void} Ends the subscription; calling it again does nothing.
+   * @param {Preloaded<any>} [preloaded] Shown until the server says more, and continued from.
+   * @returns {LiveQuery<any>}
    */
-  subscribe(functionName, args, listener) {
-    const key = `${functionName} ${canonicalJson(args)}`;
-    const query = this.#byKey.get(key) ?? this.#create(key, functionName, args);
-    // A listener that is given twice is two subscriptions.
-    const subscription = { ...listener };
-    query.listeners.add(subscription);
-    const early = query.shown;
-    if (early) {
-      queueMicrotask(() => {
-        const untold = query.shown === early && query.listeners.has(subscription);
-        if (untold) tell(query, subscription, early);
-      });
-    }
-    return () => {
-      query.listeners.delete(subscription);
-      if (query.listeners.size === 0) this.#remove(query);
+  live(functionName, args, preloaded) {
+    const key = keyOf(functionName, args);
+    /** @type {Result | undefined} */
+    const early = preloaded && {
+      value: preloaded.value,
+      at: preloaded.position,
+      resumable: true,
+    };
+    const find = () => this.#byKey.get(key);
+    return {
+      key,
+      get result() {
+        return find()?.shown ?? early;
+      },
+      subscribe: (onChange) => {
+        const query = this.#follow(key, functionName, args);
+        if (early && !query.base) query.base = query.shown = early;
+        // A listener that is given twice is two subscriptions.
+        const listener = () => onChange();
+        query.listeners.add(listener);
+        return () => this.#leave(query, listener);
+      },
     };
   }
 
   /**
-   * @param {string} id
-   * @param {Result} result
+   * Hear a value at once, if it is known, and whenever it changes.
+   * @param {string} functionName
+   * @param {object} args
+   * @param {Listener<any>} listener
+   * @returns {() => void} Ends the subscription; calling it again does nothing.
    */
-  show(id, result) {
-    const query = this.#byId.get(id);
-    if (!query) return;
-    const shown = query.shown;
-    if (shown && shown.value === result.value && shown.error === result.error) return;
-    query.shown = result;
-    for (const listener of query.listeners) tell(query, listener, result);
+  subscribe(functionName, args, listener) {
+    const live = this.live(functionName, args);
+    /** @type {Shown<any> | undefined} */
+    let told;
+    const tell = () => {
+      const result = live.result;
+      if (ended || !result || result === told) return;
+      told = result;
+      const { value, error } = result;
+      if (!error) listener.onChange(value);
+      else if (listener.onError) listener.onError(error);
+      else console.error(`${functionName}: ${error.message}`, error);
+    };
+    let ended = false;
+    const unsubscribe = live.subscribe(tell);
+    queueMicrotask(() => attempt(tell));
+    return () => {
+      ended = true;
+      unsubscribe();
+    };
+  }
+
+  /**
+   * Take what the server says, to be shown with the next frame.
+   * @param {Iterable<readonly [key: string, result: Result]>} results
+   */
+  update(results) {
+    for (const [key, result] of results) {
+      const query = this.#byKey.get(key);
+      if (!query) continue;
+      query.base = result;
+      this.#changed.add(key);
+    }
+    this.#showSoon();
+  }
+
+  /**
+   * Lay an update over the values.
+   * @param {OptimisticUpdate} update
+   * @returns {() => void} Takes it away again.
+   */
+  overlay(update) {
+    const remove = this.#layers.add(update);
+    this.#showSoon();
+    return () => {
+      remove();
+      this.#showSoon();
+    };
+  }
+
+  /** Nobody hears anything from now on. */
+  close() {
+    this.#ended = true;
+    this.#timers.clearTimeout(this.#tick);
+    for (const { linger } of this.#byKey.values()) this.#timers.clearTimeout(linger);
+  }
+
+  #tellSoon() {
+    if (this.#ended) return;
+    this.#tick ??= this.#timers.setTimeout(() => {
+      this.#tick = undefined;
+      this.#onWanted(this.list());
+    }, 0);
+  }
+
+  #showSoon() {
+    if (this.#framing) return;
+    this.#framing = true;
+    this.#timers.nextFrame(() => {
+      this.#framing = false;
+      if (!this.#ended) this.#show();
+    });
+  }
+
+  #show() {
+    const overlays = this.#layers.values(keyOf, (key) => this.#byKey.get(key)?.base?.value);
+    const wasOverlaid = this.#overlaid;
+    const keys = new Set([...this.#changed, ...wasOverlaid, ...overlays.keys()]);
+    this.#changed.clear();
+    this.#overlaid = new Set(overlays.keys());
+    const told = [];
+    for (const key of keys) {
+      const query = this.#byKey.get(key);
+      const shown = query?.shown;
+      /** @type {Shown<any> | undefined} */
+      let next = overlays.has(key) ? { value: overlays.get(key) } : query?.base;
+      if (next && (overlays.has(key) || wasOverlaid.has(key)))
+        next = { ...next, value: share(shown?.value, next.value) };
+      if (!query || (shown?.value === next?.value && shown?.error === next?.error)) continue;
+      query.shown = next;
+      told.push(...query.listeners);
+    }
+    // A listener that throws must not keep the others from hearing.
+    told.forEach(attempt);
   }
 
   /**
@@ -87,48 +234,76 @@ export class QuerySet {
    * @param {string} functionName
    * @param {object} args
    */
-  #create(key, functionName, args) {
-    const id = String(++this.#count);
+  #follow(key, functionName, args) {
+    const known = this.#byKey.get(key);
+    if (known) {
+      this.#timers.clearTimeout(known.linger);
+      known.linger = undefined;
+      return known;
+    }
     /** @type {Query} */
-    const query = { id, function: functionName, args, key, listeners: new Set(), shown: undefined };
+    const query = {
+      key,
+      function: functionName,
+      args,
+      listeners: new Set(),
+      base: undefined,
+      shown: undefined,
+      linger: undefined,
+    };
     this.#byKey.set(key, query);
-    this.#byId.set(id, query);
-    this.#onQueriesChange();
+    if (this.#byKey.size > queriesMax) this.#refuse(query);
+    this.#tellSoon();
     return query;
   }
 
   /** @param {Query} query */
-  #remove(query) {
-    if (!this.#byId.delete(query.id)) return;
+  #refuse({ key }) {
+    const message = `A client follows ${queriesMax} queries at most; end some subscriptions.`;
+    const error = new HeadwaterError(message, { code: "too_large", retry: "never" });
+    this.update([[key, { error, at: null, resumable: false }]]);
+  }
+
+  /**
+   * @param {Query} query
+   * @param {() => void} listener
+   */
+  #leave(query, listener) {
+    if (!query.listeners.delete(listener) || query.listeners.size > 0) return;
+    if (!query.base) return this.#remove(query); // there is nothing to come back to
     this.#byKey.delete(query.key);
-    this.#onQueriesChange();
+    this.#byKey.set(query.key, query); // the last in order, since it was left last
+    query.linger = this.#timers.setTimeout(() => this.#remove(query), lingerMs);
+    const lingering = [...this.#byKey.values()].filter((one) => one.linger !== undefined);
+    if (lingering.length > lingeringMax) this.#remove(/** @type {Query} */ (lingering[0]));
+  }
+
+  /** @param {Query} query */
+  #remove(query) {
+    this.#timers.clearTimeout(query.linger);
+    this.#byKey.delete(query.key);
+    this.#tellSoon();
   }
 }
 
-/**
- * A listener that throws must not keep the others from hearing.
- * @param {Query} query
- * @param {Listener<unknown>} listener
- * @param {Result} result
- */
-function tell(query, listener, { value, error }) {
+/** @param {() => void} listener */
+function attempt(listener) {
   try {
-    if (!error) listener.onChange(value);
-    else if (listener.onError) listener.onError(error);
-    else console.error(`${query.function}: ${error.message}`, error);
-  } catch (thrown) {
-    (globalThis.reportError ?? console.error)(thrown);
+    listener();
+  } catch (error) {
+    report(error);
   }
 }
 
 /**
- * JSON with sorted keys, so that equal arguments have one form.
- * @param {unknown} value
- * @returns {string}
+ * A function and its arguments as one text, the same in whatever order they are written.
+ * @param {string} functionName
+ * @param {unknown} args
  */
-function canonicalJson(value) {
-  return JSON.stringify(value, (_, part) => {
+function keyOf(functionName, args) {
+  const canonical = JSON.stringify(args, (_, part) => {
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
     return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
+  return `${functionName} ${canonical}`;
 }

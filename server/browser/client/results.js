@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the server last said about each query, at which position.
+ * What the server last said about each query, by its key, at which position.
  *
  * Nothing here knows who asked, or which connection speaks. A message is taken whole or not at
  * all: when one of its entries does not fit, `receive` throws and the results stay as they were.
@@ -8,6 +8,7 @@
 
 import { errorFromBody } from "./errors.js";
 import { applyPatch, PatchError } from "./patch.js";
+import { share } from "./share.js";
 
 /** @import { HeadwaterError } from "./errors.js" */
 /** @import { Json } from "./patch.js" */
@@ -22,13 +23,17 @@ import { applyPatch, PatchError } from "./patch.js";
  */
 
 /**
- * A message of the stream, as parsed.
- * @typedef {object} Transition
- * @property {Record<string, Entry>} queries
- * @property {string | null} [from] In the first message: the position that it continues.
- */
 
 /** @typedef {{ snapshot?: Json, patch?: unknown, error?: unknown, at?: string }} Entry */
+
+/**
+ * What a message did to one query.
+ * @typedef {object} Change
+ * @property {string} key
+ * @property {Result | undefined} before
+ * @property {Result} result
+ * @property {Entry} [entry] What leads from the one to the other; absent: nothing that was said.
+ */
 
 /** The server continues something that this client does not hold. */
 export class OutOfStep extends Error {
@@ -37,43 +42,58 @@ export class OutOfStep extends Error {
 
 export class Results {
   /** @type {Map<string, Result>} */
-  #byId = new Map();
+  #byKey = new Map();
 
-  /** How far the results have come; opaque, to be compared for equality only. */
+  /** How far the results have come. */
   position = /** @type {string | null} */ (null);
 
-  /** @param {string} id */
-  get(id) {
-    return this.#byId.get(id);
+  /** @param {string} key */
+  get(key) {
+    return this.#byKey.get(key);
   }
 
   /**
    * The position that a new stream should continue this query from.
-   * @param {string} id
+   * @param {string} key
    * @returns {string | undefined} Absent: it needs a snapshot.
    */
-  from(id) {
-    const result = this.#byId.get(id);
+  from(key) {
+    const result = this.#byKey.get(key);
     return result?.resumable ? (result.at ?? this.position ?? undefined) : undefined;
   }
 
   /**
    * The same results for another stream to carry on with.
-   * @param {Iterable<string>} ids Others are left behind.
+   * @param {Iterable<{ key: string, base?: Result | undefined }>} queries Others are left behind;
+   *   of one that is new, `base` is what is held of it from elsewhere.
    */
-  fork(ids) {
+  fork(queries) {
     const fork = new Results();
     fork.position = this.position;
-    for (const id of ids) {
-      const result = this.#byId.get(id);
-      if (result) fork.#byId.set(id, result);
+    for (const { key, base } of queries) {
+      const result = this.#byKey.get(key) ?? (base?.resumable && base.at ? base : undefined);
+      if (result) fork.#byKey.set(key, result);
     }
     return fork;
   }
 
+  /**
+   * What `previous` has too is the same objects from now on.
+   * @param {Results} previous
+   */
+  shareWith(previous) {
+    for (const [key, result] of this.#byKey) {
+      if (result.value === undefined) continue;
+      const value = share(previous.get(key)?.value, result.value);
+      this.#byKey.set(key, { ...result, value });
+    }
+  }
+
   /** Keep showing the values, and let nothing refer to them. */
   forgetPositions() {
-    for (const [id, result] of this.#byId) this.#byId.set(id, { ...result, resumable: false });
+    for (const [key, result] of this.#byKey) {
+      this.#byKey.set(key, { ...result, resumable: false });
+    }
   }
 
   /**
@@ -83,44 +103,45 @@ export class Results {
    */
   continueFrom(from) {
     if (from === null) return this.forgetPositions();
-    for (const id of this.#byId.keys()) if (this.from(id) === from) return;
+    for (const key of this.#byKey.keys()) if (this.from(key) === from) return;
     throw new OutOfStep(`The stream continues from ${from}, which is not held.`);
   }
 
   /**
    * @param {string} position The position that the message leads to.
-   * @param {Transition["queries"]} entries
-   * @returns {string[]} The ids of the queries that have another result now.
+   * @param {Iterable<readonly [key: string, entry: Entry]>} entries
+   * @returns {Change[]}
    * @throws {OutOfStep} When an entry does not fit what is held.
    */
   receive(position, entries) {
-    const next = Object.entries(entries).map(([id, entry]) => {
-      return /** @type {const} */ ([id, nextResult(id, this.#byId.get(id), entry)]);
+    const changes = Array.from(entries, ([key, entry]) => {
+      const before = this.#byKey.get(key);
+      return { key, before, entry, result: nextResult(before, entry) };
     });
-    for (const [id, result] of next) this.#byId.set(id, result);
+    for (const { key, result } of changes) this.#byKey.set(key, result);
     this.position = position;
-    return next.map(([id]) => id);
+    return changes;
   }
 }
 
 /**
- * @param {string} id
  * @param {Result | undefined} current
  * @param {Entry} entry
  * @returns {Result}
  */
-function nextResult(id, current, { snapshot, patch, error, at = undefined }) {
+function nextResult(current, entry) {
+  const { snapshot, patch, error, at } = entry ?? {};
   if (error !== undefined) return { error: errorFromBody(error), at: null, resumable: false };
-  if (snapshot !== undefined) return { value: snapshot, at: at ?? null, resumable: true };
-  if (patch === undefined)
-    throw new OutOfStep(`Query ${id} got neither snapshot, patch nor error.`);
+  const lag = { at: typeof at === "string" ? at : null, resumable: true };
+  if (snapshot !== undefined) return { value: share(current?.value, snapshot), ...lag };
+  if (patch === undefined) throw new OutOfStep("Neither snapshot, patch nor error.");
   if (!current?.resumable || current.value === undefined) {
-    throw new OutOfStep(`Query ${id} got a patch, and holds nothing that it could be for.`);
+    throw new OutOfStep("A patch, and nothing is held that it could be for.");
   }
   try {
-    return { value: applyPatch(current.value, patch), at: at ?? null, resumable: true };
+    return { value: applyPatch(current.value, patch), ...lag };
   } catch (cause) {
     if (!(cause instanceof PatchError)) throw cause;
-    throw new OutOfStep(`Query ${id} got a patch that does not fit. ${cause.message}`, { cause });
+    throw new OutOfStep(`A patch does not fit. ${cause.message}`, { cause });
   }
 }

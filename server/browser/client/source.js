@@ -1,19 +1,19 @@
 // @ts-check
 /**
- * Where a sync stream's messages come from: an EventSource, or `fetch` when the URL is too long.
+ * Where a sync stream's messages come from: an EventSource, or `fetch` where that cannot be.
  *
  * A source opens once and fails once. It never reconnects by itself, as an EventSource would:
  * the positions to continue from change with every message, and so does the URL.
  */
 
 import { createEventStreamParser } from "./event_stream.js";
-import { errorFromResponse, networkError } from "./errors.js";
+import { errorFromResponse, HeadwaterError, networkError } from "./errors.js";
 import { urlLengthMax } from "./limits.js";
 
 /**
  * @typedef {object} SourceHandlers
  * @property {(data: string, id: string) => void} onMessage
- * @property {(error: import("./errors.js").HeadwaterError) => void} onFailure At most once, and last.
+ * @property {(error: HeadwaterError) => void} onFailure At most once, and last.
  */
 
 /** @typedef {{ close: () => void }} Source */
@@ -22,109 +22,126 @@ import { urlLengthMax } from "./limits.js";
 
 /** @typedef {(queries: QueryRequest[], handlers: SourceHandlers) => Source} OpenSource */
 
+/**
+ * How the server is reached, and what tells it who asks.
+ * @typedef {object} Access
+ * @property {string} url The server's address, or "" for the page's own origin.
+ * @property {typeof globalThis.fetch} fetch
+ * @property {typeof globalThis.EventSource | undefined} EventSource
+ * @property {RequestCredentials | undefined} credentials
+ * @property {(() => HeadersInit | Promise<HeadersInit>) | undefined} headers
+ * @property {(() => string | Promise<string>) | undefined} ticket
+ */
+
 const eventSourceClosed = 2;
 
 /**
- * @param {object} parts
- * @param {string} parts.url The server's origin, or "" for the page's own.
- * @param {string} parts.clientId
- * @param {typeof fetch} parts.fetch
- * @param {typeof EventSource} parts.EventSource
+ * @param {Access} access
+ * @param {string} clientId
  * @returns {OpenSource}
  */
-export function createOpenSource({ url, clientId, fetch, EventSource }) {
-  const endpoint = `${url}/api/sync`;
-  return (queries, handlers) => {
-    const search = new URLSearchParams({ queries: JSON.stringify(queries), client: clientId });
-    const long = `${endpoint}?${search}`;
-    return long.length <= urlLengthMax
-      ? openEventSource(long, handlers, fetch, EventSource)
-      : openFetch(endpoint, { queries, client: clientId }, handlers, fetch);
+export function createOpenSource(access, clientId) {
+  return (queries, { onMessage, onFailure }) => {
+    const ending = new AbortController();
+    const { signal } = ending;
+    /** @param {unknown} error */
+    const fail = (error) => {
+      if (signal.aborted) return;
+      ending.abort(); // and with it whatever is still open
+      const lost = () => networkError("The connection to the server was lost.", error);
+      onFailure(error instanceof HeadwaterError ? error : lost());
+    };
+    const asked = { queries, client: clientId };
+    read(access, asked, { onMessage, onFailure: fail }, signal).catch(fail);
+    return { close: () => ending.abort() };
   };
 }
 
 /**
- * @param {string} url
+ * @param {Access} access
+ * @param {{ queries: QueryRequest[], client: string }} asked
  * @param {SourceHandlers} handlers
- * @param {typeof fetch} fetch
- * @param {typeof EventSource} EventSource
- * @returns {Source}
+ * @param {AbortSignal} signal
  */
-function openEventSource(url, { onMessage, onFailure }, fetch, EventSource) {
-  const events = new EventSource(url);
-  const probe = new AbortController();
-  events.onmessage = (event) => onMessage(event.data, event.lastEventId);
-  events.onerror = async () => {
-    const refused = events.readyState === eventSourceClosed;
-    events.close();
-    events.onerror = null;
-    const error = refused
-      ? await askWhy(url, fetch, probe.signal)
-      : networkError("The connection to the server was lost.");
-    if (!probe.signal.aborted) onFailure(error);
-  };
-  return {
-    close() {
-      probe.abort();
-      events.onmessage = null;
-      events.onerror = null;
-      events.close();
-    },
-  };
+async function read(access, asked, handlers, signal) {
+  const endpoint = `${access.url}/api/sync`;
+  const given = access.ticket && (await access.ticket());
+  const search = new URLSearchParams(given ? { ticket: given } : {});
+  const short = `${endpoint}?${search}`;
+  search.set("queries", JSON.stringify(asked.queries));
+  search.set("client", asked.client);
+  const url = `${endpoint}?${search}`;
+  if (signal.aborted) return;
+  if (access.EventSource && !access.headers && url.length <= urlLengthMax) {
+    return readEventSource(access, access.EventSource, url, handlers, signal);
+  }
+  const response = await open(access, given ? short : endpoint, signal, JSON.stringify(asked));
+  await readResponse(response, handlers.onMessage, signal);
 }
 
 /**
  * An EventSource does not tell why it was refused; the same request by `fetch` does. Should it
- * succeed, the stream that it opened ends when the source is closed.
+ * succeed, the stream that it opened ends with the source.
+ * @param {Access} access
+ * @param {typeof globalThis.EventSource} EventSource
  * @param {string} url
- * @param {typeof fetch} fetch
+ * @param {SourceHandlers} handlers
  * @param {AbortSignal} signal
  */
-async function askWhy(url, fetch, signal) {
-  const headers = { Accept: "text/event-stream" };
-  try {
-    const response = await fetch(url, { headers, cache: "no-store", signal });
-    if (!response.ok) return await errorFromResponse(response);
-    return networkError("The server refused the stream and has changed its mind.");
-  } catch (cause) {
-    return networkError("The server cannot be reached.", cause);
-  }
+function readEventSource(access, EventSource, url, { onMessage, onFailure }, signal) {
+  const events = new EventSource(url, { withCredentials: access.credentials === "include" });
+  const lost = () => onFailure(networkError("The connection to the server was lost."));
+  events.onmessage = (event) => onMessage(event.data, event.lastEventId);
+  events.onerror = () => {
+    const refused = events.readyState === eventSourceClosed;
+    events.close();
+    if (refused) open(access, url, signal).then(lost, onFailure);
+    else lost();
+  };
+  signal.addEventListener("abort", () => {
+    events.onmessage = events.onerror = null;
+    events.close();
+  });
 }
 
 /**
+ * @param {Access} access
  * @param {string} url
- * @param {object} body
- * @param {SourceHandlers} handlers
- * @param {typeof fetch} fetch
- * @returns {Source}
+ * @param {AbortSignal} signal
+ * @param {string} [body] Makes it a POST.
  */
-function openFetch(url, body, { onMessage, onFailure }, fetch) {
-  const reading = new AbortController();
+async function open({ fetch, credentials, headers }, url, signal, body) {
+  const response = await fetch(url, {
+    method: body === undefined ? "GET" : "POST",
+    headers: {
+      ...Object.fromEntries(new Headers(await headers?.())),
+      ...(body !== undefined && { "Content-Type": "application/json" }),
+      Accept: "text/event-stream",
+    },
+    ...(body !== undefined && { body }),
+    ...(credentials && { credentials }),
+    cache: "no-store",
+    signal,
+  });
+  if (!response.ok || !response.body) throw await errorFromResponse(response);
+  return response;
+}
+
+/**
+ * @param {Response} response
+ * @param {SourceHandlers["onMessage"]} onMessage
+ * @param {AbortSignal} signal
+ */
+async function readResponse(response, onMessage, signal) {
   const parse = createEventStreamParser((data, id) => {
-    if (!reading.signal.aborted) onMessage(data, id);
+    if (!signal.aborted) onMessage(data, id);
   });
-
-  async function read() {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify(body),
-      cache: "no-store",
-      signal: reading.signal,
-    });
-    if (!response.ok || !response.body) throw await errorFromResponse(response);
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-      parse(piece.value);
-    }
-    throw networkError("The server ended the stream.");
+  const text = /** @type {ReadableStream<Uint8Array>} */ (response.body).pipeThrough(
+    /** @type {any} */ (new TextDecoderStream()),
+  );
+  const reader = text.getReader();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    parse(/** @type {any} */ (piece.value));
   }
-
-  read().catch((error) => {
-    if (reading.signal.aborted) return;
-    onFailure(
-      "retry" in error ? error : networkError("The connection to the server was lost.", error),
-    );
-  });
-  return { close: () => reading.abort() };
+  throw networkError("The server ended the stream.");
 }

@@ -7,17 +7,32 @@
  */
 
 import { HeadwaterError, networkError } from "./errors.js";
-import { silenceMsMax } from "./limits.js";
+import { silenceMsMax, silenceOnWakeMsMax } from "./limits.js";
 import { OutOfStep } from "./results.js";
 
-/** @import { Results, Transition } from "./results.js" */
+/** @import { Change, Entry, Result, Results } from "./results.js" */
 /** @import { OpenSource, Source } from "./source.js" */
-/** @import { Query } from "./query_set.js" */
 /** @import { Timers } from "./create_client.js" */
 
 /**
+ * A query that is to be followed.
+ * @typedef {object} Wanted
+ * @property {string} key
+ * @property {string} function
+ * @property {object} args
+ * @property {Result | undefined} [base] What is held of it from elsewhere.
+ */
+
+/**
+ * A message of the stream, as parsed.
+ * @typedef {object} Transition
+ * @property {Record<string, Entry>} queries
+ * @property {string | null} [from] In the first message: the position that it continues.
+ */
+
+/**
  * @typedef {object} StreamHandlers
- * @property {(stream: Stream, changed: string[]) => void} onProgress After each message.
+ * @property {(stream: Stream, changes: Change[]) => void} onProgress After each message.
  * @property {(stream: Stream, error: HeadwaterError) => void} onFailure The stream is closed then.
  */
 
@@ -25,36 +40,35 @@ export class Stream {
   /** Whether the first message has come. */
   begun = false;
 
-  /**
-   * The positions that the stream has led to, until it is the current one.
-   * @type {Set<string>}
-   */
-  visited = new Set();
-
   #handlers;
   #timers;
   #closed = false;
+  #heardAtMs;
+  /** @type {Map<string, string>} */
+  #keys = new Map();
   /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
   #watch;
   /** @type {Source} */
   #source;
 
   /**
-   * @param {Query[]} queries
+   * @param {Wanted[]} queries
    * @param {Results} results The stream's own: what to continue from, then what came of it.
    * @param {OpenSource} openSource
    * @param {Timers} timers
    * @param {StreamHandlers} handlers
    */
   constructor(queries, results, openSource, timers, handlers) {
-    this.ids = new Set(queries.map((query) => query.id));
+    this.wanted = new Set(queries.map(({ key }) => key));
     this.results = results;
-    this.openedAt = results.position;
     this.#timers = timers;
     this.#handlers = handlers;
+    this.#heardAtMs = timers.now();
     this.#awaitMessage();
-    const requests = queries.map(({ id, function: name, args }) => {
-      return { id, function: name, args, from: results.from(id) };
+    const requests = queries.map(({ key, function: name, args }, index) => {
+      const id = String(index + 1);
+      this.#keys.set(id, key);
+      return { id, function: name, args, from: results.from(key) };
     });
     this.#source = openSource(requests, {
       onMessage: (data, id) => this.#receive(data, id),
@@ -62,9 +76,9 @@ export class Stream {
     });
   }
 
-  /** @param {Query[]} queries */
+  /** @param {Wanted[]} queries */
   serves(queries) {
-    return queries.length === this.ids.size && queries.every((query) => this.ids.has(query.id));
+    return queries.length === this.wanted.size && queries.every(({ key }) => this.wanted.has(key));
   }
 
   close() {
@@ -74,17 +88,32 @@ export class Stream {
   }
 
   /**
+   * Fail now, if it has been silent too long for a machine that has slept or a network that was
+   * away, which the timers do not tell.
+   */
+  checkSilence() {
+    const silentMs = this.#timers.now() - this.#heardAtMs;
+    if (silentMs > silenceOnWakeMsMax) this.#fail(networkError("The connection was asleep."));
+  }
+
+  /**
    * @param {string} data
    * @param {string} position
    */
   #receive(data, position) {
     if (this.#closed) return;
+    this.#heardAtMs = this.#timers.now();
     this.#awaitMessage();
-    let changed;
+    let changes;
     try {
       const { queries, from = null } = parseTransition(data);
       if (!this.begun) this.results.continueFrom(from);
-      changed = this.results.receive(position, queries);
+      const entries = Object.entries(queries).map(([id, entry]) => {
+        const key = this.#keys.get(id);
+        if (key === undefined) throw new OutOfStep(`Nobody asked for a query ${id}.`);
+        return /** @type {const} */ ([key, entry]);
+      });
+      changes = this.results.receive(position, entries);
     } catch (error) {
       if (!(error instanceof OutOfStep)) throw error;
       const { message } = error;
@@ -93,8 +122,7 @@ export class Stream {
       );
     }
     this.begun = true;
-    this.visited.add(position);
-    this.#handlers.onProgress(this, changed);
+    this.#handlers.onProgress(this, changes);
   }
 
   /** @param {HeadwaterError} error */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Keeps what subscribers see in step with the server, whatever happens to connections.
+ * Keeps what is shown in step with the server, whatever happens to connections.
  *
  *               first query            first message
  *     (idle) ──────────────▶ opening ─────────────────▶ current ◀───────────────┐
@@ -13,13 +13,11 @@
  *
  * A stream's query set is fixed. To change the set, a second stream is opened beside the first,
  * from the positions held at that moment, with results of its own; nobody sees them until it has
- * passed the first. Positions can only be compared for equality, so it counts as having passed
- * when it has begun and the first has not moved since, or when it has been where the first is.
- * If neither comes about in time, both are closed and one is opened from what is seen. In each
- * case every query moves from one position to a later one, once, and all of them together.
+ * passed the first. If it does not in time, both are closed and one is opened from what is seen.
+ * In each case every query moves from one position to a later one, once, and all together.
  *
  * Invariants:
- *   1. Subscribers see `#results` and nothing else: the current stream's, when there is one.
+ *   1. What is told is `#results` and nothing else: the current stream's, when there is one.
  *   2. At most one stream is current and one is next; at most one retry is pending.
  *   3. A stream that is closed changes nothing.
  */
@@ -27,23 +25,32 @@
 import { retryDelayMs } from "./backoff.js";
 import { handoverMsMax, steadyMs } from "./limits.js";
 import { ObservableValue } from "./observable.js";
-import { QuerySet } from "./query_set.js";
+import { hasReached } from "./position.js";
 import { Results } from "./results.js";
 import { Stream } from "./stream.js";
 
 /** @import { Timers } from "./create_client.js" */
 /** @import { HeadwaterError } from "./errors.js" */
+/** @import { Change } from "./results.js" */
 /** @import { OpenSource } from "./source.js" */
+/** @import { Wanted } from "./stream.js" */
 
 /** @typedef {"connecting" | "live" | "reconnecting" | "closed"} ConnectionState */
 
+/**
+ * Hears of every move, whether something changed or not.
+ * @typedef {(position: string | null, changes: Change[]) => void} OnUpdate
+ */
+
 export class Sync {
-  queries = new QuerySet(() => this.#reconcileSoon());
   connectionState = new ObservableValue(/** @type {ConnectionState} */ ("connecting"));
 
   #openSource;
   #timers;
   #random;
+  #onUpdate;
+  /** @type {Wanted[]} */
+  #wanted = [];
   #results = new Results();
   /** @type {Stream | null} */
   #current = null;
@@ -52,8 +59,7 @@ export class Sync {
   #ended = false;
   #failures = 0;
   #retriedAtMs = 0;
-  /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
-  #tick;
+  #retryDueMs = 0;
   /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
   #retry;
   /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
@@ -64,43 +70,60 @@ export class Sync {
    * @param {OpenSource} parts.openSource
    * @param {Timers} parts.timers
    * @param {() => number} parts.random
+   * @param {OnUpdate} parts.onUpdate
    */
-  constructor({ openSource, timers, random }) {
+  constructor({ openSource, timers, random, onUpdate }) {
     this.#openSource = openSource;
     this.#timers = timers;
     this.#random = random;
+    this.#onUpdate = onUpdate;
   }
 
-  /** Try again now, if a retry is pending: the network is said to be back. */
-  wake() {
-    if (this.#retry === undefined) return;
-    this.#cancelRetry();
+  /**
+   * Follow these queries from now on, and no others.
+   * @param {Wanted[]} queries
+   */
+  want(queries) {
+    if (this.#ended) return;
+    this.#wanted = queries;
     this.#reconcile();
   }
 
-  /** End for good; subscribers hear nothing more. */
+  /** Try again now: the network is said to be back, the machine has woken, somebody signed in. */
+  wake() {
+    if (this.#retry !== undefined || this.connectionState.value === "closed") {
+      this.#cancelRetry();
+      this.#failures = 0;
+      this.want(this.#wanted);
+    }
+    this.#checkSilence();
+  }
+
+  /** Do what is due, where timers may be late. */
+  nudge() {
+    if (this.#retry !== undefined && this.#timers.now() >= this.#retryDueMs) this.#tryAgain();
+    this.#checkSilence();
+  }
+
+  #checkSilence() {
+    this.#current?.checkSilence();
+    this.#next?.checkSilence();
+  }
+
+  /** End for good. */
   close() {
     this.#ended = true;
-    this.#timers.clearTimeout(this.#tick);
     this.#cancelRetry();
     this.#closeStreams();
     this.connectionState.set("closed");
   }
 
-  /** Gather the changes of one tick, such as a page that leaves one query for another. */
-  #reconcileSoon() {
-    if (this.#ended) return;
-    this.#tick ??= this.#timers.setTimeout(() => {
-      this.#tick = undefined;
-      this.#reconcile();
-    }, 0);
-  }
-
   /** Make the streams fit the query set. A pending retry will ask for the whole set anyway. */
   #reconcile() {
-    const wanted = this.queries.list();
+    const wanted = this.#wanted;
     if (wanted.length === 0) {
       this.#cancelRetry();
+      this.#failures = 0;
       this.#closeStreams();
       this.#results = new Results();
       this.connectionState.set("connecting");
@@ -110,22 +133,19 @@ export class Sync {
     this.#dropNext();
     if (this.#current?.serves(wanted)) return;
     if (this.connectionState.value === "closed") this.connectionState.set("connecting");
-    const results = this.#results.fork(wanted.map((query) => query.id));
+    const results = this.#results.fork(wanted);
     this.#next = new Stream(wanted, results, this.#openSource, this.#timers, {
-      onProgress: (stream, changed) => this.#progress(stream, changed),
+      onProgress: (stream, changes) => this.#progress(stream, changes),
       onFailure: (stream, error) => this.#fail(stream, error),
     });
   }
 
   /**
    * @param {Stream} stream
-   * @param {string[]} changed
+   * @param {Change[]} changes
    */
-  #progress(stream, changed) {
-    if (stream === this.#current) {
-      stream.visited.clear();
-      this.#show(changed);
-    }
+  #progress(stream, changes) {
+    if (stream === this.#current) this.#onUpdate(stream.results.position, changes);
     const next = this.#next;
     if (!next?.begun) return;
     if (!this.#current || hasPassed(next, this.#current)) return this.#promote(next);
@@ -139,12 +159,20 @@ export class Sync {
     this.#current?.close();
     this.#current = next;
     this.#next = null;
+    const before = this.#results;
     this.#results = next.results;
+    this.#results.shareWith(before);
     this.connectionState.set("live");
-    this.#show(next.ids);
+    /** @type {Change[]} */
+    const changes = [];
+    for (const key of next.wanted) {
+      const result = this.#results.get(key);
+      if (result) changes.push({ key, before: before.get(key), result });
+    }
+    this.#onUpdate(next.results.position, changes);
   }
 
-  /** Close both streams, and open one from what subscribers see. */
+  /** Close both streams, and open one from what is seen. */
   #startOver() {
     this.#closeStreams();
     this.#reconcile();
@@ -168,12 +196,16 @@ export class Sync {
         this.connectionState.value === "connecting" ? "connecting" : "reconnecting",
       );
     }
+    if (this.#retry !== undefined) return;
     const delayMs = retryDelayMs(this.#failures, error.retryAfterMs, this.#random);
-    this.#retry ??= this.#timers.setTimeout(() => {
-      this.#retry = undefined;
-      this.#retriedAtMs = this.#timers.now();
-      this.#reconcile();
-    }, delayMs);
+    this.#retryDueMs = this.#timers.now() + delayMs;
+    this.#retry = this.#timers.setTimeout(() => this.#tryAgain(), delayMs);
+  }
+
+  #tryAgain() {
+    this.#cancelRetry();
+    this.#retriedAtMs = this.#timers.now();
+    this.#reconcile();
   }
 
   /**
@@ -186,18 +218,12 @@ export class Sync {
       this.#results = new Results();
       this.connectionState.set("closed");
     }
-    for (const { id } of this.queries.list()) {
-      if (!current?.ids.has(id)) this.queries.show(id, { error, at: null, resumable: false });
-    }
-  }
-
-  /** @param {Iterable<string>} ids */
-  #show(ids) {
-    const results = this.#results;
-    for (const id of ids) {
-      const result = results.get(id);
-      if (result) this.queries.show(id, result);
-    }
+    const result = { error, at: null, resumable: false };
+    const left = this.#wanted.filter(({ key }) => !current?.wanted.has(key));
+    this.#onUpdate(
+      this.#results.position,
+      left.map(({ key }) => ({ key, before: undefined, result })),
+    );
   }
 
   #closeStreams() {
@@ -216,7 +242,6 @@ export class Sync {
   #cancelRetry() {
     this.#timers.clearTimeout(this.#retry);
     this.#retry = undefined;
-    this.#failures = 0;
   }
 }
 
@@ -225,6 +250,6 @@ export class Sync {
  * @param {Stream} current
  */
 function hasPassed(next, current) {
-  const position = current.results.position;
-  return position === next.openedAt || (position !== null && next.visited.has(position));
+  const { position } = current.results;
+  return position === null || hasReached(next.results.position ?? "", position);
 }
