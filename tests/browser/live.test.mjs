@@ -132,7 +132,7 @@ test("mutations go one after another, whatever becomes of each", async () => {
     return new Response('{"value": 1, "position": "1.1~b"}');
   };
   const ordered = createClient({ fetch, timers: clock.timers, EventSource: class {} });
-  const first = ordered.mutation("first");
+  const first = assert.rejects(ordered.mutation("first"), { code: "network" });
   const second = ordered.mutation("second");
   const beat = ordered.mutation("beat", {}, { idempotent: true });
   await settle();
@@ -142,7 +142,7 @@ test("mutations go one after another, whatever becomes of each", async () => {
   await clock.advance(500);
   assert.deepEqual(asked[0], "/api/mutation/first");
   await clock.advance(600_000);
-  await assert.rejects(first, { code: "network" });
+  await first;
   await second;
   assert.equal(asked.at(-1), "/api/mutation/second");
 });
