@@ -10,8 +10,8 @@ __all__: list[str] = []  # used as `limits.NAME`
 # --- requests ---------------------------------------------------------------------------------
 BODY_BYTES_MAX: Final = 1 << 20
 """A call's body. Larger: 413."""
-QUERY_SET_MAX: Final = 100
-"""Queries of one sync stream. More: 413."""
+QUERY_SET_MAX: Final = 1_000
+"""Queries of one sync stream, which may be that of all tabs of a browser. More: 413."""
 ARGS_DEPTH_MAX: Final = 64
 """Nesting of arguments. Deeper: 400."""
 ACTION_SECONDS_MAX: Final = 3600.0

@@ -18,6 +18,7 @@ import { QuerySet } from "./query_set.js";
 import { randomId } from "./random_id.js";
 import { createOpenSource } from "./source.js";
 import { Sync } from "./sync.js";
+import { Tabs } from "./tabs.js";
 
 /** @import { CallOptions, IdempotencyOptions, WaitOptions } from "./calls.js" */
 /** @import { MutationOptions } from "./mutations.js" */
@@ -44,6 +45,10 @@ import { Sync } from "./sync.js";
  * @property {() => string | Promise<string>} [ticket] Asked for with every stream, whose URL says
  *   `ticket=`. It should be of use for seconds only: URLs are written down in many places.
  * @property {RequestCredentials} [credentials] "include" sends cookies to a server elsewhere.
+ * @property {string} [session] Who is signed in: one tab may follow queries for another of the same
+ *   session. Give it wherever people sign in; absent, all tabs of the origin are one session.
+ * @property {boolean} [shareTabs] Whether the tabs of a browser share one stream: by default where
+ *   they can, unless `headers` or `ticket` say who asks and no `session` does.
  * @property {typeof globalThis.fetch} [fetch]
  * @property {typeof globalThis.EventSource} [EventSource]
  * @property {string} [clientId] Names this client to the server, on the stream and on calls.
@@ -67,6 +72,8 @@ export function createClient({
   headers,
   ticket,
   credentials,
+  session,
+  shareTabs = session !== undefined || !(headers || ticket),
   fetch = (input, init) => globalThis.fetch(input, init),
   EventSource = globalThis.EventSource,
   clientId = randomId(),
@@ -84,7 +91,13 @@ export function createClient({
     queries.update(changes.map(({ key, result }) => [key, result]));
     passing.check();
   };
-  const sync = new Sync({ openSource: createOpenSource(access, clientId), timers, random, onUpdate });
+  const openSource = createOpenSource(access, clientId);
+  /** @param {OnUpdate} onUpdate */
+  const openSync = (onUpdate) => new Sync({ openSource, timers, random, onUpdate });
+  const name = ["headwater", access.url, session].join(" ");
+  const tabs =
+    shareTabs && canShare() ? new Tabs({ name, clientId, openSync, timers, onUpdate }) : null;
+  const sync = tabs ?? openSync(onUpdate);
   const queries = new QuerySet(timers, (wanted) => sync.want(wanted));
   const passing = new Passing(timers, (target) => {
     const followed = queries.list();
@@ -92,7 +105,7 @@ export function createClient({
     if (position === null || !hasReached(position, target)) return false;
     return followed.every(({ base }) => !base?.at || hasReached(base.at, target));
   });
-  const calls = new Calls(access, () => clientId, timers, random);
+  const calls = new Calls(access, () => tabs?.clientId ?? clientId, timers, random);
   const mutations = new Mutations(calls, queries, passing);
 
   const wake = () => {
@@ -204,4 +217,10 @@ export function createClient({
       passing.end();
     },
   };
+}
+
+/** Web Locks exist on https and localhost only, and only pages have tabs. */
+function canShare() {
+  const { document, navigator, BroadcastChannel } = globalThis;
+  return Boolean(document && navigator.locks && BroadcastChannel);
 }

@@ -67,6 +67,7 @@ export class Mutations {
     try {
       const { value, position } = await turn;
       await new Promise((resolve) => this.#passing.wait(position, () => resolve(remove?.())));
+      await new Promise((resolve) => this.#queries.whenShown(() => resolve(undefined)));
       return value;
     } catch (error) {
       remove?.();

@@ -10,11 +10,11 @@
  * listen are told.
  */
 
-import { HeadwaterError } from "./errors.js";
-import { lingeringMax, lingerMs, queriesMax } from "./limits.js";
+import { lingeringMax, lingerMs } from "./limits.js";
 import { Layers, report } from "./optimistic.js";
 import { share } from "./share.js";
 
+/** @import { HeadwaterError } from "./errors.js" */
 /** @import { Timers } from "./create_client.js" */
 /** @import { OptimisticUpdate } from "./optimistic.js" */
 /** @import { Result } from "./results.js" */
@@ -74,6 +74,8 @@ export class QuerySet {
   #overlaid = new Set();
   #layers = new Layers();
   #framing = false;
+  /** @type {(() => void)[]} */
+  #awaiting = [];
   #ended = false;
   /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
   #tick;
@@ -92,7 +94,7 @@ export class QuerySet {
 
   /** @returns {Query[]} Those that are to be followed. */
   list() {
-    return [...this.#byKey.values()].slice(0, queriesMax);
+    return [...this.#byKey.values()];
   }
 
   /**
@@ -198,12 +200,19 @@ export class QuerySet {
     }, 0);
   }
 
+  /** @param {() => void} callback Called when all that has come is shown. */
+  whenShown(callback) {
+    if (this.#framing) this.#awaiting.push(callback);
+    else callback();
+  }
+
   #showSoon() {
     if (this.#framing) return;
     this.#framing = true;
     this.#timers.nextFrame(() => {
       this.#framing = false;
       if (!this.#ended) this.#show();
+      for (const callback of this.#awaiting.splice(0)) callback();
     });
   }
 
@@ -252,16 +261,8 @@ export class QuerySet {
       linger: undefined,
     };
     this.#byKey.set(key, query);
-    if (this.#byKey.size > queriesMax) this.#refuse(query);
     this.#tellSoon();
     return query;
-  }
-
-  /** @param {Query} query */
-  #refuse({ key }) {
-    const message = `A client follows ${queriesMax} queries at most; end some subscriptions.`;
-    const error = new HeadwaterError(message, { code: "too_large", retry: "never" });
-    this.update([[key, { error, at: null, resumable: false }]]);
   }
 
   /**

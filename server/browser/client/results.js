@@ -108,7 +108,7 @@ export class Results {
   }
 
   /**
-   * @param {string} position The position that the message leads to.
+   * @param {string | null} position The position that the message leads to.
    * @param {Iterable<readonly [key: string, entry: Entry]>} entries
    * @returns {Change[]}
    * @throws {OutOfStep} When an entry does not fit what is held.

@@ -23,14 +23,14 @@
  */
 
 import { retryDelayMs } from "./backoff.js";
-import { handoverMsMax, steadyMs } from "./limits.js";
+import { HeadwaterError } from "./errors.js";
+import { handoverMsMax, queriesMax, steadyMs } from "./limits.js";
 import { ObservableValue } from "./observable.js";
 import { hasReached } from "./position.js";
 import { Results } from "./results.js";
 import { Stream } from "./stream.js";
 
 /** @import { Timers } from "./create_client.js" */
-/** @import { HeadwaterError } from "./errors.js" */
 /** @import { Change } from "./results.js" */
 /** @import { OpenSource } from "./source.js" */
 /** @import { Wanted } from "./stream.js" */
@@ -85,8 +85,12 @@ export class Sync {
    */
   want(queries) {
     if (this.#ended) return;
-    this.#wanted = queries;
+    this.#wanted = queries.slice(0, queriesMax);
     this.#reconcile();
+    const beyond = queries.slice(queriesMax);
+    if (beyond.length === 0) return;
+    const message = `${queriesMax} queries are followed at most; end some subscriptions.`;
+    this.#tell(new HeadwaterError(message, { code: "too_large", retry: "never" }), beyond);
   }
 
   /** Try again now: the network is said to be back, the machine has woken, somebody signed in. */
@@ -218,11 +222,21 @@ export class Sync {
       this.#results = new Results();
       this.connectionState.set("closed");
     }
+    this.#tell(
+      error,
+      this.#wanted.filter(({ key }) => !current?.wanted.has(key)),
+    );
+  }
+
+  /**
+   * @param {HeadwaterError} error
+   * @param {Wanted[]} queries
+   */
+  #tell(error, queries) {
     const result = { error, at: null, resumable: false };
-    const left = this.#wanted.filter(({ key }) => !current?.wanted.has(key));
     this.#onUpdate(
       this.#results.position,
-      left.map(({ key }) => ({ key, before: undefined, result })),
+      queries.map(({ key }) => ({ key, before: undefined, result })),
     );
   }
 
