@@ -156,7 +156,10 @@ test("a mutation that is idempotent carries no key, another one does", async () 
 });
 
 test("a mutation is resolved when the stream has passed its position, and lagging queries too", async () => {
-  const { client, clock, source } = await setUpList([200, { value: "v", position: "5.1~b" }]);
+  const { client, clock, draw, live, source } = await setUpList([
+    200,
+    { value: "v", position: "5.1~b" },
+  ]);
   let done = false;
   const mutation = client.mutation("m").then((value) => (done = value));
   await clock.advance(0);
@@ -164,9 +167,14 @@ test("a mutation is resolved when the stream has passed its position, and laggin
   await settle();
   assert.equal(done, false);
   source().send("5.2~b", { queries: { 1: { ...add("x"), at: "4.9~b" } } });
+  draw();
   await settle();
-  assert.equal(done, false, "the query does not show it yet");
+  assert.equal(done, false, "the query lags behind");
   source().send("5.3~b", { queries: { 1: add("y") } });
+  await settle();
+  assert.equal(done, false, "it is not shown yet");
+  draw();
+  assert.deepEqual(live.result.value, ["one", "x", "y"]);
   await settle();
   assert.equal(done, "v");
   await mutation;
@@ -284,6 +292,8 @@ test("an update that throws is reported and goes; the mutation is made", async (
       },
     },
   );
+  draw();
+  await settle();
   draw();
   await mutation;
   assert.deepEqual(live.result.value, ["one"]);

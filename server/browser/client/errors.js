@@ -8,6 +8,8 @@
  *           code "bad_answer"  something other than Headwater answered, a proxy as a rule
  */
 
+import { retryAfterMsMax } from "./limits.js";
+
 /**
  * What to do next: never ask again, ask after a while, or drop the position and start anew.
  * @typedef {"never" | "after" | "resync"} Retry
@@ -53,7 +55,7 @@ export function errorFromBody(body, status = 0) {
     code,
     retry,
     status,
-    retryAfterMs: typeof retryAfterMs === "number" ? retryAfterMs : null,
+    retryAfterMs: isDelay(retryAfterMs) ? Math.min(retryAfterMs, retryAfterMsMax) : null,
     details: details ?? null,
   });
 }
@@ -81,9 +83,17 @@ export function networkError(message, cause) {
  * A proxy that answers for an absent server has no say in whether we may ask again.
  * @param {number} status
  */
-function foreignError(status) {
+export function foreignError(status) {
   const message = `The server's answer (status ${status}) is not in Headwater's form.`;
   return new HeadwaterError(message, { code: "bad_answer", retry: "after", status });
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
+function isDelay(value) {
+  return typeof value === "number" && value >= 0;
 }
 
 /**

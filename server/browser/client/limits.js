@@ -18,6 +18,9 @@ export const retryDelayMsMin = 500;
 /** No delay grows beyond this, whatever the number of failures. */
 export const retryDelayMsMax = 30_000;
 
+/** Nor is a server heard that asks for a longer one. */
+export const retryAfterMsMax = 600_000;
+
 /** A stream that lived this long clears the count of failures before it. */
 export const steadyMs = 10_000;
 

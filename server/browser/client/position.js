@@ -6,6 +6,11 @@
  * `<seconds>.<increment>~<build>`, perhaps with a "-" at its end.
  */
 
+/** @param {string} text */
+export function isPosition(text) {
+  return /^\d+\.\d+~[^~]{1,40}$/.test(text);
+}
+
 /**
  * Whether whoever is at `position` has seen what was done at `target`. Positions of different
  * builds cannot be compared; a server of another build has begun with snapshots, and counts.

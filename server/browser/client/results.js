@@ -7,7 +7,7 @@
  */
 
 import { errorFromBody } from "./errors.js";
-import { applyPatch, PatchError } from "./patch.js";
+import { applyPatch } from "./patch.js";
 import { share } from "./share.js";
 
 /** @import { HeadwaterError } from "./errors.js" */
@@ -130,18 +130,17 @@ export class Results {
  * @returns {Result}
  */
 function nextResult(current, entry) {
-  const { snapshot, patch, error, at } = entry ?? {};
+  const { snapshot, patch, error, at = null } = entry ?? {};
+  const said = [snapshot, patch, error].filter((one) => one !== undefined).length;
+  if (said !== 1 || (at !== null && typeof at !== "string")) {
+    throw new OutOfStep("An entry is exactly one of snapshot, patch and error.");
+  }
   if (error !== undefined) return { error: errorFromBody(error), at: null, resumable: false };
-  const lag = { at: typeof at === "string" ? at : null, resumable: true };
-  if (snapshot !== undefined) return { value: share(current?.value, snapshot), ...lag };
-  if (patch === undefined) throw new OutOfStep("Neither snapshot, patch nor error.");
+  if (snapshot !== undefined) {
+    return { value: share(current?.value, snapshot), at, resumable: true };
+  }
   if (!current?.resumable || current.value === undefined) {
     throw new OutOfStep("A patch, and nothing is held that it could be for.");
   }
-  try {
-    return { value: applyPatch(current.value, patch), ...lag };
-  } catch (cause) {
-    if (!(cause instanceof PatchError)) throw cause;
-    throw new OutOfStep(`A patch does not fit. ${cause.message}`, { cause });
-  }
+  return { value: applyPatch(current.value, patch), at, resumable: true };
 }

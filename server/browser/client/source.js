@@ -7,7 +7,7 @@
  */
 
 import { createEventStreamParser } from "./event_stream.js";
-import { errorFromResponse, HeadwaterError, networkError } from "./errors.js";
+import { errorFromResponse, foreignError, HeadwaterError, networkError } from "./errors.js";
 import { urlLengthMax } from "./limits.js";
 
 /**
@@ -123,7 +123,9 @@ async function open({ fetch, credentials, headers }, url, signal, body) {
     cache: "no-store",
     signal,
   });
-  if (!response.ok || !response.body) throw await errorFromResponse(response);
+  if (!response.ok) throw await errorFromResponse(response);
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  if (!isStream) throw foreignError(response.status);
   return response;
 }
 

@@ -8,6 +8,7 @@
 
 import { HeadwaterError, networkError } from "./errors.js";
 import { silenceMsMax, silenceOnWakeMsMax } from "./limits.js";
+import { isPosition } from "./position.js";
 import { OutOfStep } from "./results.js";
 
 /** @import { Change, Entry, Result, Results } from "./results.js" */
@@ -106,23 +107,29 @@ export class Stream {
     this.#awaitMessage();
     let changes;
     try {
-      const { queries, from = null } = parseTransition(data);
-      if (!this.begun) this.results.continueFrom(from);
-      const entries = Object.entries(queries).map(([id, entry]) => {
-        const key = this.#keys.get(id);
-        if (key === undefined) throw new OutOfStep(`Nobody asked for a query ${id}.`);
-        return /** @type {const} */ ([key, entry]);
-      });
-      changes = this.results.receive(position, entries);
-    } catch (error) {
-      if (!(error instanceof OutOfStep)) throw error;
-      const { message } = error;
-      return this.#fail(
-        new HeadwaterError(message, { code: "out_of_step", retry: "resync", cause: error }),
-      );
+      changes = this.#take(parseTransition(data), position);
+    } catch (cause) {
+      // Whatever is wrong with it, what is held can no longer be relied on.
+      const message = cause instanceof Error ? cause.message : String(cause);
+      return this.#fail(new HeadwaterError(message, { code: "out_of_step", retry: "resync", cause }));
     }
     this.begun = true;
     this.#handlers.onProgress(this, changes);
+  }
+
+  /**
+   * @param {Transition} transition
+   * @param {string} position
+   */
+  #take({ queries, from = null }, position) {
+    if (!isPosition(position)) throw new OutOfStep("The message has no position.");
+    if (!this.begun) this.results.continueFrom(from);
+    const entries = Object.entries(queries).map(([id, entry]) => {
+      const key = this.#keys.get(id);
+      if (key === undefined) throw new OutOfStep(`Nobody asked for a query ${id}.`);
+      return /** @type {const} */ ([key, entry]);
+    });
+    return this.results.receive(position, entries);
   }
 
   /** @param {HeadwaterError} error */

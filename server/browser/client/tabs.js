@@ -15,7 +15,7 @@ import { Hub } from "./hub.js";
 import { nudgeMs, silenceOnWakeMsMax } from "./limits.js";
 import { ObservableValue } from "./observable.js";
 import { randomId } from "./random_id.js";
-import { OutOfStep, Results } from "./results.js";
+import { Results } from "./results.js";
 
 /** @import { Timers } from "./create_client.js" */
 /** @import { Change, Entry } from "./results.js" */
@@ -277,9 +277,8 @@ export class Tabs {
     try {
       const changes = this.#results.receive(position, entries);
       this.#onUpdate(position, changes);
-    } catch (error) {
-      if (!(error instanceof OutOfStep)) throw error;
-      this.#ask(true);
+    } catch {
+      this.#ask(true); // all of it anew
     }
   }
 
