@@ -6,7 +6,7 @@ interface Note {
 }
 
 const client: Client = createClient({ url: "http://127.0.0.1:8000" });
-const stop: () => void = client.subscribe("notes.byBoard", { board: "x" }, {
+const listener = {
   onChange(notes: Note[]) {
     console.log(notes.length);
   },
@@ -14,7 +14,8 @@ const stop: () => void = client.subscribe("notes.byBoard", { board: "x" }, {
     const retry: "never" | "after" | "resync" = error.retry;
     console.log(error.code, retry, error.retryAfterMs);
   },
-});
+};
+const stop: () => void = client.subscribe("notes.byBoard", { board: "x" }, listener);
 const added: Promise<Note> = client.mutation("notes.add", { board: "x", text: "Hello" });
 const read: Promise<Note[]> = client.query("notes.byBoard", { board: "x" });
 const begun: Promise<string> = client.action("notes.tell", {}, { wait: true, idempotencyKey: "k" });
