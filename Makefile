@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
 
-.PHONY: setup serve test test-live check bench bench-peers fuzz seed seed-large life format clean
+.PHONY: setup serve test test-live check bench bench-peers fuzz seed seed-large life npm format clean
 
 setup: $(TESTS)
 
@@ -36,6 +36,9 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.check_javascript
 
+npm: setup
+	$(BIN)/python -m scripts.npm_package
+
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -59,4 +62,4 @@ life: $(RUNS)
 	$(BIN)/python -m scripts.life
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,40 +2,48 @@
 /**
  * The text/event-stream format, read from text as it comes.
  *
- * For streams that are read with `fetch`; an EventSource reads its own.
+ * For streams that are read with `fetch`; an EventSource reads its own. What one event may take is
+ * bounded, and each character is looked at once, however small the pieces are.
  *
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 
+import { eventLengthMax } from "./limits.js";
+
 /**
  * @param {(data: string, lastEventId: string) => void} onMessage Called for unnamed events only.
- * @returns {(text: string) => void} Takes the decoded stream in pieces of any size.
+ * @returns {(text: string) => void} Takes the decoded stream in pieces of any size. Throws a
+ *   RangeError at an event that is too long.
  */
 export function createEventStreamParser(onMessage) {
-  let rest = "";
+  let line = "";
   let begun = false;
   let afterReturn = false;
   let lastEventId = "";
   let eventName = "";
+  let dataLength = 0;
   /** @type {string[]} */
   let data = [];
 
-  /** @param {string} line */
-  function readLine(line) {
+  function endLine() {
     if (line === "") {
       if (data.length > 0 && (eventName === "" || eventName === "message")) {
         onMessage(data.join("\n"), lastEventId);
       }
       data = [];
+      dataLength = 0;
       eventName = "";
       return;
     }
     const colon = line.indexOf(":");
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1));
-    if (field === "data") data.push(value);
-    else if (field === "event") eventName = value;
+    if (field === "data") {
+      data.push(value);
+      dataLength += value.length + 1;
+    } else if (field === "event") eventName = value;
     else if (field === "id" && !value.includes("\0")) lastEventId = value;
+    line = "";
   }
 
   return (text) => {
@@ -45,9 +53,13 @@ export function createEventStreamParser(onMessage) {
     begun = true;
     // A line may end in "\r\n" with the two characters in two pieces.
     if (afterReturn && piece.startsWith("\n")) piece = piece.slice(1);
-    afterReturn = piece === "" ? false : piece.endsWith("\r");
-    const lines = (rest + piece).split(/\r\n|\r|\n/);
-    rest = /** @type {string} */ (lines.pop());
-    lines.forEach(readLine);
+    afterReturn = piece.endsWith("\r");
+    piece.split(/\r\n|\r|\n/).forEach((part, index) => {
+      if (index > 0) endLine();
+      line += part;
+      if (line.length + dataLength > eventLengthMax) {
+        throw new RangeError(`An event is longer than ${eventLengthMax} characters.`);
+      }
+    });
   };
 }

@@ -6,9 +6,12 @@
  * `===` tells a reader what to look at again. A patch that does not fit throws and has no effect:
  * the value it was made for is not the one that is held.
  *
- * Source: RFC 6902 (JSON Patch) and RFC 6901 (JSON Pointer), and our own
- * `{"op": "append", "path", "value"}`, which extends the string at `path`.
+ * Source: RFC 6902 (JSON Patch) and RFC 6901 (JSON Pointer), of which the protocol uses `add`,
+ * `remove`, `replace` and `move`, and our own `{"op": "append", "path", "value"}`, which extends the
+ * string at `path`.
  */
+
+import { pointerKeysMax } from "./limits.js";
 
 /** @typedef {{ [key: string]: Json }} JsonObject */
 
@@ -22,12 +25,20 @@
 export class PatchError extends Error {
   /**
    * @param {string} message
-   * @param {unknown} operation
+   * @param {{ op?: unknown, path?: unknown }} [operation]
    */
-  constructor(message, operation) {
-    super(`${message}: ${JSON.stringify(operation)}`);
+  constructor(message, { op, path } = {}) {
+    super(`${message}: ${short(op)} ${short(path)}`);
     this.name = "PatchError";
   }
+}
+
+/**
+ * What is wrong may also be very long, or too deep to be written down.
+ * @param {unknown} part
+ */
+function short(part) {
+  return typeof part === "string" ? part.slice(0, 100) : typeof part;
 }
 
 /**
@@ -38,7 +49,7 @@ export class PatchError extends Error {
  * @throws {PatchError} When one operation is malformed or does not fit.
  */
 export function applyPatch(value, operations) {
-  if (!Array.isArray(operations)) throw new PatchError("A patch is a list", operations);
+  if (!Array.isArray(operations)) throw new PatchError("A patch is a list");
   return operations.reduce(applyOperation, value);
 }
 
@@ -49,7 +60,7 @@ export function applyPatch(value, operations) {
  */
 function applyOperation(root, operation) {
   if (typeof operation !== "object" || operation === null || Array.isArray(operation)) {
-    throw new PatchError("An operation is an object", operation);
+    throw new PatchError("An operation is an object");
   }
   const { op, path, from, value } = /** @type {Record<string, any>} */ (operation);
   /** @type {(message: string) => never} */
@@ -57,7 +68,7 @@ function applyOperation(root, operation) {
     throw new PatchError(message, operation);
   };
   const keys = parsePointer(path, fail);
-  const needsValue = op === "add" || op === "replace" || op === "test" || op === "append";
+  const needsValue = op === "add" || op === "replace" || op === "append";
   if (needsValue && value === undefined) fail("The value is missing");
 
   switch (op) {
@@ -76,11 +87,6 @@ function applyOperation(root, operation) {
       if (path.startsWith(`${from}/`)) fail("A value cannot move into itself");
       return add(remove(root, source, fail), keys, moved, fail);
     }
-    case "copy":
-      return add(root, keys, read(root, parsePointer(from, fail), fail), fail);
-    case "test":
-      if (!equal(read(root, keys, fail), value)) fail("The value is another");
-      return root;
     default:
       return fail("The operation is unknown");
   }
@@ -96,7 +102,8 @@ function parsePointer(pointer, fail) {
   if (pointer === "") return [];
   if (pointer[0] !== "/") fail("A pointer begins with a slash");
   if (/~(?![01])/.test(pointer)) fail("A pointer escapes only ~0 and ~1");
-  const keys = pointer.slice(1).split("/");
+  const keys = pointer.slice(1).split("/", pointerKeysMax + 1);
+  if (keys.length > pointerKeysMax) fail("A pointer is not that deep");
   return keys.map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
@@ -234,24 +241,4 @@ function appendText(text, delta, fail) {
   if (typeof text !== "string" || typeof delta !== "string")
     return fail("Only text can be appended");
   return text + delta;
-}
-
-/**
- * @param {Json} a
- * @param {Json} b
- * @returns {boolean}
- */
-function equal(a, b) {
-  if (a === b) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  const left = /** @type {Record<string, Json>} */ (a);
-  const right = /** @type {Record<string, Json>} */ (b);
-  return keys.every(
-    (key) =>
-      Object.hasOwn(right, key) &&
-      equal(/** @type {Json} */ (left[key]), /** @type {Json} */ (right[key])),
-  );
 }
