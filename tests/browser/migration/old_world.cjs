@@ -7,14 +7,14 @@ const { readFileSync } = require("node:fs");
 const { Server } = require("socket.io");
 const { WebSocketServer } = require("ws");
 
-const [folder, bridgeFile] = process.argv.slice(2);
+const [folder, bridgeFile, headwaterFile] = process.argv.slice(2);
 
 /** The old database. */
 const tables = { chatMessages: [], presence: [], activities: [] };
 /** What Headwater has now: any of chat, presence. */
 const moved = new Set();
 let headwater;
-let bridge;
+let chat;
 let unbridge = () => {};
 let created = 0;
 
@@ -163,13 +163,13 @@ http.on("upgrade", (request, socket, head) => {
 });
 
 io.on("connection", (socket) => {
-  socket.on("join-task", async ({ taskId }, acknowledge) => {
+  socket.on("join-task", ({ taskId }, acknowledge) => {
     socket.join(`task:${taskId}`);
-    const messages = moved.has("chat") ? await bridge.history(headwater, taskId) : [];
-    socket.emit("chat-history", { messages: [...ofTask("chatMessages", { taskId }), ...messages] });
+    const messages = [...ofTask("chatMessages", { taskId }), ...(chat?.history() ?? [])];
+    socket.emit("chat-history", { messages });
     acknowledge({ joined: taskId });
   });
-  socket.on("user-message", async ({ taskId, message: prompt, clientMessageId }) => {
+  socket.on("user-message", ({ taskId, message: prompt, clientMessageId }) => {
     if (moved.has("chat")) return headwater.streamChat({ taskId, prompt, clientMessageId });
     const room = io.to(`task:${taskId}`);
     room.emit("message", stored("chatMessages", { taskId, role: "USER", content: prompt }));
@@ -184,17 +184,20 @@ io.on("connection", (socket) => {
 
 /** From now on these are Headwater's; what is not named is the old server's again. */
 async function move(url, task, what) {
+  const { bridgeChat, bridgePresence } = await import(bridgeFile);
+  headwater = await import(headwaterFile);
   unbridge();
   moved.clear();
   for (const one of what) moved.add(one);
-  bridge ??= await import(bridgeFile);
-  headwater ??= await import("headwater");
-  headwater.setDefaultClient(headwater.createClient({ url }));
-  const client = headwater.defaultClient();
-  const ends = [() => client.close()];
-  if (moved.has("chat")) ends.push(await bridge.bridgeChat(client, io, task));
-  if (moved.has("presence")) ends.push(bridge.bridgePresence(client, mutated, task));
-  unbridge = () => ends.reverse().forEach((end) => end());
+  const client = headwater.createClient({ url });
+  headwater.setDefaultClient(client);
+  chat = moved.has("chat") ? bridgeChat(client, io, task) : undefined;
+  const unmirror = moved.has("presence") ? bridgePresence(client, mutated, task) : undefined;
+  unbridge = () => {
+    chat?.close();
+    unmirror?.();
+    client.close();
+  };
 }
 
 http.listen(0, "127.0.0.1", () => console.log(http.address().port));
