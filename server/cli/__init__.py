@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from server.cli.convert import convert
 from server.cli.data import data
 from server.cli.doctor import doctor
 from server.cli.export import export
@@ -39,6 +40,7 @@ app.command()(data)
 app.command()(doctor)
 app.command()(export)
 app.command("import")(import_)
+app.command()(convert)
 
 
 @app.callback()

@@ -23,7 +23,7 @@ from bson.errors import BSONError
 from bson.json_util import JSONMode, JSONOptions
 from bson.raw_bson import RawBSONDocument
 
-__all__ = ["RAW", "Unreadable", "from_line", "relaxed", "to_line"]
+__all__ = ["RAW", "Unreadable", "from_line", "line_of", "relaxed", "to_line"]
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument,
@@ -67,6 +67,15 @@ def to_line(document: RawBSONDocument) -> tuple[str, bool]:
     except (BSONError, ValueError, TypeError, RecursionError):
         pass  # it cannot be said so
     return json.dumps({_BSON: base64.b64encode(document.raw).decode()}), False
+
+
+def line_of(document: dict[str, Any]) -> str:
+    """A document that MongoDB does not have yet, as a line.
+
+    Raises:
+        Unreadable: BSON cannot hold it.
+    """
+    return to_line(_encoded(document))[0]
 
 
 def relaxed(document: Mapping[str, Any]) -> str:
