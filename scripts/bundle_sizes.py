@@ -18,9 +18,11 @@ from scripts.node_packages import BROWSER, run_node
 __all__ = ["BUDGETS", "Size", "check_sizes", "measure"]
 
 CORE = "client.js"
+"""What the other entries build upon."""
 
 BUDGETS: Mapping[str, int] = {
-    CORE: 8_192,
+    "core.js": 8_192,
+    CORE: 8_900,  # with the application's functions by name
     "react.js": 3_072,
 }
 """Bytes of each entry, minified and gzipped."""
@@ -57,7 +59,7 @@ def measure(budgets: Mapping[str, int] = BUDGETS, folder: Path = BROWSER) -> lis
     """
     core = _bundle(folder / CORE, external=[])[1]
     return [
-        Size(entry, budget, _bytes_of(folder / entry, [] if entry == CORE else core))
+        Size(entry, budget, _bytes_of(folder / entry, [] if entry in (CORE, "core.js") else core))
         for entry, budget in budgets.items()
     ]
 

@@ -15,9 +15,7 @@ export {
   streamChatWithTools,
   updatePresence,
 } from "./client/application.js";
-export { createClient } from "./client/create_client.js";
-export { defaultClient, setDefaultClient } from "./client/default_client.js";
-export { HeadwaterError } from "./client/errors.js";
+export { createClient, defaultClient, HeadwaterError, setDefaultClient } from "./core.js";
 
 /** @typedef {import("./client/create_client.js").Client} Client */
 /** @typedef {import("./client/create_client.js").ClientOptions} ClientOptions */

@@ -7,14 +7,15 @@
  * may be tried "after" a while, and an answer that never came, is tried again; nothing else is.
  */
 
+import { request } from "./access.js";
 import { retryDelayMs } from "./backoff.js";
-import { errorFromResponse, HeadwaterError, networkError } from "./errors.js";
+import { HeadwaterError, networkError } from "./errors.js";
 import { callAttemptsMax, callMsMax } from "./limits.js";
 
+/** @import { Access } from "./access.js" */
 /** @import { Timers } from "./create_client.js" */
 /** @import { Json } from "./patch.js" */
 /** @import { Kind } from "./references.js" */
-/** @import { Access } from "./source.js" */
 
 /**
  * @typedef {object} CallOptions
@@ -92,33 +93,21 @@ export class Calls {
    * @returns {Promise<Answer>}
    */
   async #attempt(url, body, idempotencyKey, wait, signal) {
-    const { fetch, credentials, headers: ownHeaders } = this.#access;
     const attempt = new AbortController();
     const abort = () => attempt.abort();
-    if (signal?.aborted) abort();
-    signal?.addEventListener("abort", abort);
     const deadline = wait ? undefined : this.#timers.setTimeout(abort, callMsMax);
+    const ending = signal ? AbortSignal.any([signal, attempt.signal]) : attempt.signal;
     try {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: {
-          ...Object.fromEntries(new Headers(await ownHeaders?.())),
-          "Content-Type": "application/json",
-          "Headwater-Client": this.#clientId(),
-          ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
-        },
-        body,
-        ...(credentials && { credentials }),
-        signal: attempt.signal,
+      const response = await request(this.#access, url, ending, body, {
+        "Headwater-Client": this.#clientId(),
+        ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
       });
-      if (!response.ok) throw await errorFromResponse(response);
       return await response.json();
     } catch (cause) {
       if (cause instanceof HeadwaterError) throw cause;
-      throw networkError("The server gave no answer.", cause);
+      throw networkError(cause);
     } finally {
       this.#timers.clearTimeout(deadline);
-      signal?.removeEventListener("abort", abort);
     }
   }
 

@@ -20,13 +20,13 @@ import { createOpenSource } from "./source.js";
 import { Sync } from "./sync.js";
 import { Tabs } from "./tabs.js";
 
+/** @import { Access } from "./access.js" */
 /** @import { CallOptions, IdempotencyOptions, WaitOptions } from "./calls.js" */
 /** @import { MutationOptions } from "./mutations.js" */
 /** @import { Observable } from "./observable.js" */
 /** @import { Listener, LiveQuery, Preloaded } from "./query_set.js" */
 /** @import { ArgsOf, OfKind, ResultOf } from "./references.js" */
-/** @import { Access } from "./source.js" */
-/** @import { ConnectionState, OnUpdate } from "./sync.js" */
+/** @import { ConnectionState, OnUpdate, OpenSync } from "./sync.js" */
 
 /**
  * The clock, as a test may want to hold it.
@@ -92,8 +92,9 @@ export function createClient({
     passing.check();
   };
   const openSource = createOpenSource(access, clientId);
-  /** @param {OnUpdate} onUpdate */
-  const openSync = (onUpdate) => new Sync({ openSource, timers, random, onUpdate });
+  /** @type {OpenSync} */
+  const openSync = (onUpdate, results) =>
+    new Sync({ openSource, timers, random, onUpdate, results });
   const name = ["headwater", access.url, session].join(" ");
   const tabs =
     shareTabs && canShare() ? new Tabs({ name, clientId, openSync, timers, onUpdate }) : null;
@@ -107,15 +108,17 @@ export function createClient({
   });
   const calls = new Calls(access, () => tabs?.clientId ?? clientId, timers, random);
   const mutations = new Mutations(calls, queries, passing);
+  /** @type {(...call: Parameters<Calls["call"]>) => Promise<any>} */
+  const valueOf = async (...call) => (await calls.call(...call)).value;
 
   const wake = () => {
     calls.wake();
     sync.wake();
   };
-  const show = () => globalThis.document?.visibilityState === "visible" && wake();
-  globalThis.addEventListener?.("online", wake);
-  globalThis.addEventListener?.("pageshow", wake);
-  globalThis.document?.addEventListener("visibilitychange", show);
+  const closing = new AbortController();
+  for (const name of ["online", "pageshow", "visibilitychange"]) {
+    globalThis.addEventListener?.(name, wake, { signal: closing.signal });
+  }
 
   /** @type {Observable<ConnectionState>} */
   const connectionState = sync.connectionState;
@@ -134,9 +137,8 @@ export function createClient({
      * @param {{ preloaded?: Preloaded<ResultOf<F>> | undefined }} [options]
      * @returns {LiveQuery<ResultOf<F>>}
      */
-    live(functionName, args, { preloaded } = {}) {
-      return queries.live(functionName, args ?? {}, preloaded);
-    },
+    live: (functionName, args, { preloaded } = {}) =>
+      queries.live(functionName, args ?? {}, preloaded),
 
     /**
      * Hear a query's value now and whenever it changes, at most once a frame.
@@ -159,10 +161,8 @@ export function createClient({
      * @param {CallOptions} [options]
      * @returns {Promise<ResultOf<F>>}
      */
-    async query(functionName, args, options = {}) {
-      const answer = await calls.call("query", functionName, args ?? {}, options);
-      return /** @type {any} */ (answer.value);
-    },
+    query: (functionName, args, options = {}) =>
+      valueOf("query", functionName, args ?? {}, options),
 
     /**
      * Read a query's value, to be shown, and continued from, elsewhere: by `live`'s `preloaded`.
@@ -173,8 +173,9 @@ export function createClient({
      * @returns {Promise<Preloaded<ResultOf<F>>>}
      */
     async preload(functionName, args, options = {}) {
-      const { value, position } = await calls.call("query", functionName, args ?? {}, options);
-      return { function: functionName, args: args ?? {}, value: /** @type {any} */ (value), position };
+      /** @type {any} */
+      const answer = await calls.call("query", functionName, args ?? {}, options);
+      return { function: functionName, args: args ?? {}, ...answer };
     },
 
     /**
@@ -186,9 +187,8 @@ export function createClient({
      * @param {MutationOptions} [options]
      * @returns {Promise<ResultOf<F>>}
      */
-    mutation(functionName, args, options = {}) {
-      return /** @type {Promise<any>} */ (mutations.run(functionName, args ?? {}, options));
-    },
+    mutation: (functionName, args, options = {}) =>
+      /** @type {Promise<any>} */ (mutations.run(functionName, args ?? {}, options)),
 
     /**
      * Start an action; resolves with its first response, or with `wait` when it is done.
@@ -198,20 +198,15 @@ export function createClient({
      * @param {CallOptions & IdempotencyOptions & WaitOptions} [options]
      * @returns {Promise<ResultOf<F>>}
      */
-    async action(functionName, args, { idempotencyKey = randomId(), ...options } = {}) {
-      const keyed = { ...options, idempotencyKey };
-      const answer = await calls.call("action", functionName, args ?? {}, keyed);
-      return /** @type {any} */ (answer.value);
-    },
+    action: (functionName, args, { idempotencyKey = randomId(), ...options } = {}) =>
+      valueOf("action", functionName, args ?? {}, { ...options, idempotencyKey }),
 
     /** Try again now, also after a refusal: somebody has signed in, say. */
     reconnect: wake,
 
     /** End the stream and every subscription. */
     close() {
-      globalThis.removeEventListener?.("online", wake);
-      globalThis.removeEventListener?.("pageshow", wake);
-      globalThis.document?.removeEventListener("visibilitychange", show);
+      closing.abort();
       queries.close();
       sync.close();
       passing.end();

@@ -45,18 +45,17 @@ export class HeadwaterError extends Error {
  * @returns {HeadwaterError}
  */
 export function errorFromBody(body, status = 0) {
-  const { code, message, retry, retryAfterMs, details } = /** @type {Record<string, unknown>} */ (
-    typeof body === "object" && body !== null ? body : {}
-  );
-  if (typeof code !== "string" || typeof message !== "string" || !isRetry(retry)) {
+  const { code, message, retry, retryAfterMs, details } = /** @type {any} */ (Object(body));
+  const known = ["never", "after", "resync"].includes(retry);
+  if (typeof code !== "string" || typeof message !== "string" || !known) {
     return foreignError(status);
   }
   return new HeadwaterError(message, {
     code,
     retry,
     status,
-    retryAfterMs: isDelay(retryAfterMs) ? Math.min(retryAfterMs, retryAfterMsMax) : null,
-    details: details ?? null,
+    retryAfterMs: retryAfterMs >= 0 ? Math.min(retryAfterMs, retryAfterMsMax) : null,
+    details,
   });
 }
 
@@ -71,11 +70,12 @@ export async function errorFromResponse(response) {
 }
 
 /**
- * @param {string} message
+ * No answer came, or not all of it.
  * @param {unknown} [cause]
  * @returns {HeadwaterError}
  */
-export function networkError(message, cause) {
+export function networkError(cause) {
+  const message = "The connection to the server was lost.";
   return new HeadwaterError(message, { code: "network", retry: "after", cause });
 }
 
@@ -84,22 +84,6 @@ export function networkError(message, cause) {
  * @param {number} status
  */
 export function foreignError(status) {
-  const message = `The server's answer (status ${status}) is not in Headwater's form.`;
+  const message = `An answer of status ${status} came, and not from Headwater.`;
   return new HeadwaterError(message, { code: "bad_answer", retry: "after", status });
-}
-
-/**
- * @param {unknown} value
- * @returns {value is number}
- */
-function isDelay(value) {
-  return typeof value === "number" && value >= 0;
-}
-
-/**
- * @param {unknown} value
- * @returns {value is Retry}
- */
-function isRetry(value) {
-  return value === "never" || value === "after" || value === "resync";
 }

@@ -4,9 +4,9 @@
  * and passes on what it hears, a change as the change that it is.
  */
 
-/** @import { Change, Result } from "./results.js" */
+/** @import { Change, Result, Results } from "./results.js" */
 /** @import { Wanted } from "./stream.js" */
-/** @import { OnUpdate, Sync } from "./sync.js" */
+/** @import { OnUpdate, OpenSync } from "./sync.js" */
 
 /**
  * @typedef {object} Member
@@ -23,9 +23,12 @@ export class Hub {
   /** @type {string | null} */
   #position = null;
 
-  /** @param {(onUpdate: OnUpdate) => Sync} openSync */
-  constructor(openSync) {
-    this.sync = openSync((position, changes) => this.#spread(position, changes));
+  /**
+   * @param {OpenSync} openSync
+   * @param {Results} results What is held already.
+   */
+  constructor(openSync, results) {
+    this.sync = openSync((position, changes) => this.#spread(position, changes), results);
   }
 
   /** @param {string} id */
@@ -44,9 +47,6 @@ export class Hub {
     const told = (fresh ? null : this.#members.get(id)?.inStep) ?? new Set();
     const inStep = new Set(wanted.map(({ key }) => key).filter((key) => told.has(key)));
     this.#members.set(id, { wanted, inStep, deliver });
-    for (const { key, base } of wanted) {
-      if (base?.at && !this.#latest.has(key)) this.#latest.set(key, base);
-    }
     this.#follow();
     const news = [];
     for (const { key } of wanted) {
@@ -55,7 +55,7 @@ export class Hub {
       inStep.add(key);
       news.push({ key, before: undefined, result });
     }
-    if (news.length > 0) deliver(this.#position ?? news[0]?.result.at ?? null, news);
+    if (news.length > 0) deliver(this.#position, news);
   }
 
   /**

@@ -60,8 +60,5 @@ export const passMsMax = 10_000;
 /** How often a tab reminds the tab that leads, whose own timers may be slowed down. */
 export const nudgeMs = 1_000;
 
-/** Keys of a path in a patch; a database holds nothing deeper. A longer one does not fit. */
-export const pointerKeysMax = 1_000;
-
 /** Characters of one event that is read by `fetch`; the connection of a longer one has failed. */
 export const eventLengthMax = 64 << 20;

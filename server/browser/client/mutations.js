@@ -53,7 +53,7 @@ export class Mutations {
       return (await this.#calls.call("mutation", functionName, args, { signal })).value;
     }
     if (this.#waiting >= mutationsMax) {
-      const message = `${mutationsMax} mutations wait for their turn already.`;
+      const message = `More than ${mutationsMax} mutations cannot wait.`;
       throw new HeadwaterError(message, { code: "too_many", retry: "after" });
     }
     const remove = optimistic && this.#queries.overlay(optimistic);
@@ -66,9 +66,12 @@ export class Mutations {
     this.#last = turn.catch(() => undefined);
     try {
       const { value, position } = await turn;
-      await new Promise((resolve) => this.#passing.wait(position, () => resolve(remove?.())));
-      await new Promise((resolve) => this.#queries.whenShown(() => resolve(undefined)));
-      return value;
+      return await new Promise((resolve) =>
+        this.#passing.wait(position, () => {
+          remove?.();
+          this.#queries.whenShown(() => resolve(value));
+        }),
+      );
     } catch (error) {
       remove?.();
       throw error;

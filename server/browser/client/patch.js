@@ -11,8 +11,6 @@
  * string at `path`.
  */
 
-import { pointerKeysMax } from "./limits.js";
-
 /** @typedef {{ [key: string]: Json }} JsonObject */
 
 /** @typedef {Json[]} JsonList */
@@ -21,24 +19,14 @@ import { pointerKeysMax } from "./limits.js";
 
 /** @typedef {JsonObject | JsonList} Container */
 
-/** A patch that is malformed, or that does not fit the value. */
+/** A patch that is malformed, or that does not fit the value; the message names the operation. */
 export class PatchError extends Error {
-  /**
-   * @param {string} message
-   * @param {{ op?: unknown, path?: unknown }} [operation]
-   */
-  constructor(message, { op, path } = {}) {
-    super(`${message}: ${short(op)} ${short(path)}`);
-    this.name = "PatchError";
+  /** @param {unknown} operation May be anything, and of any size. */
+  constructor(operation) {
+    const { op, path } = /** @type {Record<string, unknown>} */ (Object(operation));
+    const words = [op, path].filter((part) => typeof part === "string");
+    super(words.join(" ").slice(0, 100));
   }
-}
-
-/**
- * What is wrong may also be very long, or too deep to be written down.
- * @param {unknown} part
- */
-function short(part) {
-  return typeof part === "string" ? part.slice(0, 100) : typeof part;
 }
 
 /**
@@ -49,161 +37,133 @@ function short(part) {
  * @throws {PatchError} When one operation is malformed or does not fit.
  */
 export function applyPatch(value, operations) {
-  if (!Array.isArray(operations)) throw new PatchError("A patch is a list");
-  return operations.reduce(applyOperation, value);
+  if (!Array.isArray(operations)) throw new PatchError(operations);
+  return operations.reduce((root, operation) => {
+    try {
+      return applyOperation(root, operation);
+    } catch {
+      throw new PatchError(operation);
+    }
+  }, value);
 }
+
+/**
+ * Below, whatever does not fit throws, be it a path too deep for the stack; which operation it was
+ * is told by `applyPatch`.
+ */
+const misfit = () => {
+  throw null;
+};
 
 /**
  * @param {Json} root
- * @param {unknown} operation
+ * @param {any} operation
  * @returns {Json}
  */
-function applyOperation(root, operation) {
-  if (typeof operation !== "object" || operation === null || Array.isArray(operation)) {
-    throw new PatchError("An operation is an object");
+function applyOperation(root, { op, path, from, value }) {
+  const keys = parsePointer(path);
+  if (op === "remove") return edit(root, keys, remove);
+  if (op === "move") {
+    const source = parsePointer(from);
+    const moved = source.reduce(read, root);
+    if (path === from) return root;
+    if (path.startsWith(`${from}/`)) misfit();
+    return edit(edit(root, source, remove), keys, insert(moved));
   }
-  const { op, path, from, value } = /** @type {Record<string, any>} */ (operation);
-  /** @type {(message: string) => never} */
-  const fail = (message) => {
-    throw new PatchError(message, operation);
-  };
-  const keys = parsePointer(path, fail);
-  const needsValue = op === "add" || op === "replace" || op === "append";
-  if (needsValue && value === undefined) fail("The value is missing");
-
-  switch (op) {
-    case "add":
-      return add(root, keys, value, fail);
-    case "remove":
-      return remove(root, keys, fail);
-    case "replace":
-      return change(root, keys, () => value, fail);
-    case "append":
-      return change(root, keys, (text) => appendText(text, value, fail), fail);
-    case "move": {
-      const source = parsePointer(from, fail);
-      const moved = read(root, source, fail);
-      if (path === from) return root;
-      if (path.startsWith(`${from}/`)) fail("A value cannot move into itself");
-      return add(remove(root, source, fail), keys, moved, fail);
-    }
-    default:
-      return fail("The operation is unknown");
-  }
+  if (value === undefined) misfit();
+  if (op === "add") return edit(root, keys, insert(value));
+  if (op === "replace") return edit(root, keys, change(() => value));
+  if (op === "append") return edit(root, keys, change((text) => appendText(text, value)));
+  return misfit();
 }
 
 /**
- * @param {unknown} pointer
- * @param {(message: string) => never} fail
+ * @param {string} pointer
  * @returns {string[]}
  */
-function parsePointer(pointer, fail) {
-  if (typeof pointer !== "string") return fail("A pointer is a string");
+function parsePointer(pointer) {
   if (pointer === "") return [];
-  if (pointer[0] !== "/") fail("A pointer begins with a slash");
-  if (/~(?![01])/.test(pointer)) fail("A pointer escapes only ~0 and ~1");
-  const keys = pointer.slice(1).split("/", pointerKeysMax + 1);
-  if (keys.length > pointerKeysMax) fail("A pointer is not that deep");
+  if (pointer[0] !== "/" || /~(?![01])/.test(pointer)) misfit();
+  const keys = pointer.slice(1).split("/");
   return keys.map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 /**
- * Rebuild the containers on the way to the one that holds the last key, and no others.
- * @param {Json} node
- * @param {string[]} keys At least one.
- * @param {number} depth
- * @param {(container: Container, key: string) => Container} edit Returns the container's next state.
- * @param {(message: string) => never} fail
- * @returns {Json}
- */
-function rebuild(node, keys, depth, edit, fail) {
-  if (typeof node !== "object" || node === null) return fail("The path leads through no container");
-  const key = /** @type {string} */ (keys[depth]);
-  if (depth === keys.length - 1) return edit(node, key);
-  const child = readKey(node, key, fail);
-  const next = rebuild(child, keys, depth + 1, edit, fail);
-  return next === child ? node : withKey(node, key, next);
-}
-
-/**
- * @param {Json} root
- * @param {string[]} keys
- * @param {(current: Json) => Json} next
- * @param {(message: string) => never} fail
- */
-function change(root, keys, next, fail) {
-  if (keys.length === 0) return next(root);
-  /** @type {(container: Container, key: string) => Container} */
-  const edit = (container, key) => {
-    const current = readKey(container, key, fail);
-    const value = next(current);
-    return value === current ? container : withKey(container, key, value);
-  };
-  return rebuild(root, keys, 0, edit, fail);
-}
-
-/**
- * @param {Json} root
- * @param {string[]} keys
- * @param {Json} value
- * @param {(message: string) => never} fail
- */
-function add(root, keys, value, fail) {
-  if (keys.length === 0) return value;
-  /** @type {(container: Container, key: string) => Container} */
-  const edit = (container, key) => {
-    if (!Array.isArray(container)) return withKey(container, key, value);
-    const index = key === "-" ? container.length : parseIndex(key, container.length, fail);
-    return [...container.slice(0, index), value, ...container.slice(index)];
-  };
-  return rebuild(root, keys, 0, edit, fail);
-}
-
-/**
- * @param {Json} root
- * @param {string[]} keys
- * @param {(message: string) => never} fail
- */
-function remove(root, keys, fail) {
-  if (keys.length === 0) return fail("The whole value cannot be removed");
-  /** @type {(container: Container, key: string) => Container} */
-  const edit = (container, key) => {
-    readKey(container, key, fail);
-    if (Array.isArray(container)) return container.filter((_, index) => index !== Number(key));
-    const { [key]: _, ...rest } = container;
-    return rest;
-  };
-  return rebuild(root, keys, 0, edit, fail);
-}
-
-/**
- * @param {Json} root
- * @param {string[]} keys
- * @param {(message: string) => never} fail
- * @returns {Json}
- */
-function read(root, keys, fail) {
-  let node = root;
-  for (const key of keys) {
-    if (typeof node !== "object" || node === null)
-      return fail("The path leads through no container");
-    node = readKey(node, key, fail);
-  }
-  return node;
-}
-
-/**
+ * What an operation does to the container of its last key.
+ * @callback Edit
  * @param {Container} container
  * @param {string} key
- * @param {(message: string) => never} fail
+ * @returns {Container} Its next state.
+ */
+
+/**
+ * Rebuild the containers on the way to the one that holds the last key, and no others. The whole
+ * value is edited as the only member of a container.
+ * @param {Json} root
+ * @param {string[]} keys
+ * @param {Edit} edit
  * @returns {Json}
  */
-function readKey(container, key, fail) {
-  if (Array.isArray(container)) {
-    return /** @type {Json} */ (container[parseIndex(key, container.length - 1, fail)]);
-  }
-  if (!Object.hasOwn(container, key)) return fail("The path leads nowhere");
-  return /** @type {Json} */ (container[key]);
+function edit(root, keys, edit) {
+  /** @type {(node: Json, depth: number) => Json} */
+  const rebuild = (node, depth) => {
+    const key = /** @type {string} */ (keys[depth]);
+    if (depth === keys.length - 1) return edit(container(node), key);
+    const child = read(node, key);
+    const next = rebuild(child, depth + 1);
+    return next === child ? node : withKey(container(node), key, next);
+  };
+  if (keys.length > 0) return rebuild(root, 0);
+  return /** @type {Json} */ (read(edit({ root }, "root"), "root"));
+}
+
+/** @type {Edit} */
+function remove(container, key) {
+  read(container, key);
+  if (Array.isArray(container)) return container.filter((_, index) => index !== Number(key));
+  const { [key]: _, ...rest } = container;
+  return rest;
+}
+
+/** @type {(value: Json) => Edit} */
+const insert = (value) => (container, key) => {
+  if (!Array.isArray(container)) return withKey(container, key, value);
+  const index = key === "-" ? container.length : parseIndex(key, container.length);
+  return container.toSpliced(index, 0, value);
+};
+
+/** @type {(next: (current: Json) => Json) => Edit} */
+const change = (next) => (container, key) => {
+  const current = read(container, key);
+  const value = next(current);
+  return value === current ? container : withKey(container, key, value);
+};
+
+/**
+ * @param {Json} text
+ * @param {unknown} delta
+ */
+function appendText(text, delta) {
+  return typeof text === "string" && typeof delta === "string" ? text + delta : misfit();
+}
+
+/**
+ * @param {Json} node
+ * @returns {Container}
+ */
+function container(node) {
+  return typeof node === "object" && node !== null ? node : misfit();
+}
+
+/**
+ * @param {Json} node
+ * @param {string} key
+ * @returns {Json}
+ */
+function read(node, key) {
+  const holder = container(node);
+  if (Array.isArray(holder)) return /** @type {Json} */ (holder[parseIndex(key, holder.length - 1)]);
+  return Object.hasOwn(holder, key) ? /** @type {Json} */ (holder[key]) : misfit();
 }
 
 /**
@@ -214,31 +174,15 @@ function readKey(container, key, fail) {
  * @returns {Container}
  */
 function withKey(container, key, value) {
-  if (!Array.isArray(container)) return { ...container, [key]: value };
-  const next = container.slice();
-  next[Number(key)] = value;
-  return next;
+  return Array.isArray(container)
+    ? container.with(Number(key), value)
+    : { ...container, [key]: value };
 }
 
 /**
  * @param {string} key
  * @param {number} indexMax
- * @param {(message: string) => never} fail
  */
-function parseIndex(key, indexMax, fail) {
-  if (!/^(0|[1-9]\d*)$/.test(key)) fail("An index is a plain number");
-  const index = Number(key);
-  if (index > indexMax) fail("The index lies outside the list");
-  return index;
-}
-
-/**
- * @param {Json} text
- * @param {unknown} delta
- * @param {(message: string) => never} fail
- */
-function appendText(text, delta, fail) {
-  if (typeof text !== "string" || typeof delta !== "string")
-    return fail("Only text can be appended");
-  return text + delta;
+function parseIndex(key, indexMax) {
+  return /^(0|[1-9]\d*)$/.test(key) && Number(key) <= indexMax ? Number(key) : misfit();
 }

@@ -6,9 +6,11 @@
  * `<seconds>.<increment>~<build>`, perhaps with a "-" at its end.
  */
 
+const form = /^(\d+)\.(\d+)~([^~]{1,40}?)-?$/;
+
 /** @param {string} text */
 export function isPosition(text) {
-  return /^\d+\.\d+~[^~]{1,40}$/.test(text);
+  return form.test(text);
 }
 
 /**
@@ -18,18 +20,8 @@ export function isPosition(text) {
  * @param {string} target
  */
 export function hasReached(position, target) {
-  const [seconds, increment, build] = parts(position);
-  const [targetSeconds, targetIncrement, targetBuild] = parts(target);
+  const [, seconds, increment, build] = form.exec(position) ?? [];
+  const [, targetSeconds, targetIncrement, targetBuild] = form.exec(target) ?? [];
   if (build !== targetBuild) return true;
-  return seconds === targetSeconds ? increment >= targetIncrement : seconds > targetSeconds;
-}
-
-/**
- * @param {string} position
- * @returns {[number, number, string]}
- */
-function parts(position) {
-  const [time = "", build = ""] = position.split("~");
-  const [seconds, increment] = time.split(".");
-  return [Number(seconds), Number(increment), build.replace("-", "")];
+  return (Number(seconds) - Number(targetSeconds) || Number(increment) - Number(targetIncrement)) >= 0;
 }

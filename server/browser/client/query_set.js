@@ -140,19 +140,19 @@ export class QuerySet {
     /** @type {Shown<any> | undefined} */
     let told;
     const tell = () => {
-      const result = live.result;
-      if (ended || !result || result === told) return;
+      const { result } = live;
+      if (!result || result === told) return;
       told = result;
       const { value, error } = result;
       if (!error) listener.onChange(value);
       else if (listener.onError) listener.onError(error);
-      else console.error(`${functionName}: ${error.message}`, error);
+      else console.error(functionName, error);
     };
-    let ended = false;
-    const unsubscribe = live.subscribe(tell);
-    queueMicrotask(() => attempt(tell));
+    let listening = tell;
+    const unsubscribe = live.subscribe(() => listening());
+    queueMicrotask(() => attempt(listening));
     return () => {
-      ended = true;
+      listening = () => undefined;
       unsubscribe();
     };
   }

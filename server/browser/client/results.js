@@ -35,10 +35,8 @@ import { share } from "./share.js";
  * @property {Entry} [entry] What leads from the one to the other; absent: nothing that was said.
  */
 
-/** The server continues something that this client does not hold. */
-export class OutOfStep extends Error {
-  name = "OutOfStep";
-}
+/** The server continues something that this client does not hold; the message names what. */
+export class OutOfStep extends Error {}
 
 export class Results {
   /** @type {Map<string, Result>} */
@@ -104,7 +102,7 @@ export class Results {
   continueFrom(from) {
     if (from === null) return this.forgetPositions();
     for (const key of this.#byKey.keys()) if (this.from(key) === from) return;
-    throw new OutOfStep(`The stream continues from ${from}, which is not held.`);
+    throw new OutOfStep("from");
   }
 
   /**
@@ -133,14 +131,14 @@ function nextResult(current, entry) {
   const { snapshot, patch, error, at = null } = entry ?? {};
   const said = [snapshot, patch, error].filter((one) => one !== undefined).length;
   if (said !== 1 || (at !== null && typeof at !== "string")) {
-    throw new OutOfStep("An entry is exactly one of snapshot, patch and error.");
+    throw new OutOfStep("entry");
   }
   if (error !== undefined) return { error: errorFromBody(error), at: null, resumable: false };
   if (snapshot !== undefined) {
     return { value: share(current?.value, snapshot), at, resumable: true };
   }
   if (!current?.resumable || current.value === undefined) {
-    throw new OutOfStep("A patch, and nothing is held that it could be for.");
+    throw new OutOfStep("patch");
   }
   return { value: applyPatch(current.value, patch), at, resumable: true };
 }

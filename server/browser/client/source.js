@@ -6,8 +6,9 @@
  * the positions to continue from change with every message, and so does the URL.
  */
 
+import { request } from "./access.js";
 import { createEventStreamParser } from "./event_stream.js";
-import { errorFromResponse, foreignError, HeadwaterError, networkError } from "./errors.js";
+import { foreignError, HeadwaterError, networkError } from "./errors.js";
 import { urlLengthMax } from "./limits.js";
 
 /**
@@ -22,16 +23,7 @@ import { urlLengthMax } from "./limits.js";
 
 /** @typedef {(queries: QueryRequest[], handlers: SourceHandlers) => Source} OpenSource */
 
-/**
- * How the server is reached, and what tells it who asks.
- * @typedef {object} Access
- * @property {string} url The server's address, or "" for the page's own origin.
- * @property {typeof globalThis.fetch} fetch
- * @property {typeof globalThis.EventSource | undefined} EventSource
- * @property {RequestCredentials | undefined} credentials
- * @property {(() => HeadersInit | Promise<HeadersInit>) | undefined} headers
- * @property {(() => string | Promise<string>) | undefined} ticket
- */
+/** @import { Access } from "./access.js" */
 
 const eventSourceClosed = 2;
 
@@ -48,7 +40,7 @@ export function createOpenSource(access, clientId) {
     const fail = (error) => {
       if (signal.aborted) return;
       ending.abort(); // and with it whatever is still open
-      const lost = () => networkError("The connection to the server was lost.", error);
+      const lost = () => networkError(error);
       onFailure(error instanceof HeadwaterError ? error : lost());
     };
     const asked = { queries, client: clientId };
@@ -64,18 +56,18 @@ export function createOpenSource(access, clientId) {
  * @param {AbortSignal} signal
  */
 async function read(access, asked, handlers, signal) {
-  const endpoint = `${access.url}/api/sync`;
-  const given = access.ticket && (await access.ticket());
-  const search = new URLSearchParams(given ? { ticket: given } : {});
-  const short = `${endpoint}?${search}`;
+  const ticket = await access.ticket?.();
+  const search = new URLSearchParams(ticket ? { ticket } : {});
+  const endpoint = `${access.url}/api/sync?`;
+  const short = endpoint + search;
   search.set("queries", JSON.stringify(asked.queries));
   search.set("client", asked.client);
-  const url = `${endpoint}?${search}`;
+  const url = endpoint + search;
   if (signal.aborted) return;
   if (access.EventSource && !access.headers && url.length <= urlLengthMax) {
     return readEventSource(access, access.EventSource, url, handlers, signal);
   }
-  const response = await open(access, given ? short : endpoint, signal, JSON.stringify(asked));
+  const response = await open(access, short, signal, JSON.stringify(asked));
   await readResponse(response, handlers.onMessage, signal);
 }
 
@@ -90,12 +82,12 @@ async function read(access, asked, handlers, signal) {
  */
 function readEventSource(access, EventSource, url, { onMessage, onFailure }, signal) {
   const events = new EventSource(url, { withCredentials: access.credentials === "include" });
-  const lost = () => onFailure(networkError("The connection to the server was lost."));
+  const lost = () => onFailure(networkError());
   events.onmessage = (event) => onMessage(event.data, event.lastEventId);
   events.onerror = () => {
     const refused = events.readyState === eventSourceClosed;
     events.close();
-    if (refused) open(access, url, signal).then(lost, onFailure);
+    if (refused) open(access, url, signal, null).then(lost, onFailure);
     else lost();
   };
   signal.addEventListener("abort", () => {
@@ -108,22 +100,10 @@ function readEventSource(access, EventSource, url, { onMessage, onFailure }, sig
  * @param {Access} access
  * @param {string} url
  * @param {AbortSignal} signal
- * @param {string} [body] Makes it a POST.
+ * @param {string | null} body
  */
-async function open({ fetch, credentials, headers }, url, signal, body) {
-  const response = await fetch(url, {
-    method: body === undefined ? "GET" : "POST",
-    headers: {
-      ...Object.fromEntries(new Headers(await headers?.())),
-      ...(body !== undefined && { "Content-Type": "application/json" }),
-      Accept: "text/event-stream",
-    },
-    ...(body !== undefined && { body }),
-    ...(credentials && { credentials }),
-    cache: "no-store",
-    signal,
-  });
-  if (!response.ok) throw await errorFromResponse(response);
+async function open(access, url, signal, body) {
+  const response = await request(access, url, signal, body, { Accept: "text/event-stream" });
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   if (!isStream) throw foreignError(response.status);
   return response;
@@ -145,5 +125,5 @@ async function readResponse(response, onMessage, signal) {
   for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
     parse(/** @type {any} */ (piece.value));
   }
-  throw networkError("The server ended the stream.");
+  throw networkError();
 }

@@ -94,7 +94,7 @@ export class Stream {
    */
   checkSilence() {
     const silentMs = this.#timers.now() - this.#heardAtMs;
-    if (silentMs > silenceOnWakeMsMax) this.#fail(networkError("The connection was asleep."));
+    if (silentMs > silenceOnWakeMsMax) this.#fail(networkError());
   }
 
   /**
@@ -107,10 +107,10 @@ export class Stream {
     this.#awaitMessage();
     let changes;
     try {
-      changes = this.#take(parseTransition(data), position);
+      changes = this.#take(JSON.parse(data), position);
     } catch (cause) {
       // Whatever is wrong with it, what is held can no longer be relied on.
-      const message = cause instanceof Error ? cause.message : String(cause);
+      const message = "The stream does not fit; all is read anew.";
       return this.#fail(new HeadwaterError(message, { code: "out_of_step", retry: "resync", cause }));
     }
     this.begun = true;
@@ -122,11 +122,11 @@ export class Stream {
    * @param {string} position
    */
   #take({ queries, from = null }, position) {
-    if (!isPosition(position)) throw new OutOfStep("The message has no position.");
+    if (!isPosition(position)) throw new OutOfStep("position");
     if (!this.begun) this.results.continueFrom(from);
     const entries = Object.entries(queries).map(([id, entry]) => {
       const key = this.#keys.get(id);
-      if (key === undefined) throw new OutOfStep(`Nobody asked for a query ${id}.`);
+      if (key === undefined) throw new OutOfStep(`id ${id}`);
       return /** @type {const} */ ([key, entry]);
     });
     return this.results.receive(position, entries);
@@ -141,22 +141,6 @@ export class Stream {
 
   #awaitMessage() {
     this.#timers.clearTimeout(this.#watch);
-    this.#watch = this.#timers.setTimeout(() => {
-      this.#fail(networkError(`The server was silent for ${silenceMsMax / 1000} s.`));
-    }, silenceMsMax);
+    this.#watch = this.#timers.setTimeout(() => this.#fail(networkError()), silenceMsMax);
   }
-}
-
-/**
- * @param {string} data
- * @returns {Transition}
- */
-function parseTransition(data) {
-  try {
-    const transition = JSON.parse(data);
-    if (typeof transition?.queries === "object" && transition.queries !== null) return transition;
-  } catch {
-    // Said below, for both ways in which it can be unreadable.
-  }
-  throw new OutOfStep(`The message cannot be read: ${data.slice(0, 100)}`);
 }

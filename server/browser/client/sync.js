@@ -42,6 +42,8 @@ import { Stream } from "./stream.js";
  * @typedef {(position: string | null, changes: Change[]) => void} OnUpdate
  */
 
+/** @typedef {(onUpdate: OnUpdate, results?: Results) => Sync} OpenSync */
+
 export class Sync {
   connectionState = new ObservableValue(/** @type {ConnectionState} */ ("connecting"));
 
@@ -51,7 +53,7 @@ export class Sync {
   #onUpdate;
   /** @type {Wanted[]} */
   #wanted = [];
-  #results = new Results();
+  #results;
   /** @type {Stream | null} */
   #current = null;
   /** @type {Stream | null} */
@@ -71,12 +73,14 @@ export class Sync {
    * @param {Timers} parts.timers
    * @param {() => number} parts.random
    * @param {OnUpdate} parts.onUpdate
+   * @param {Results} [parts.results] What is held already, to continue from.
    */
-  constructor({ openSource, timers, random, onUpdate }) {
+  constructor({ openSource, timers, random, onUpdate, results = new Results() }) {
     this.#openSource = openSource;
     this.#timers = timers;
     this.#random = random;
     this.#onUpdate = onUpdate;
+    this.#results = results;
   }
 
   /**
@@ -89,7 +93,7 @@ export class Sync {
     this.#reconcile();
     const beyond = queries.slice(queriesMax);
     if (beyond.length === 0) return;
-    const message = `${queriesMax} queries are followed at most; end some subscriptions.`;
+    const message = `More than ${queriesMax} queries cannot be followed.`;
     this.#tell(new HeadwaterError(message, { code: "too_large", retry: "never" }), beyond);
   }
 

@@ -20,18 +20,17 @@ import { Results } from "./results.js";
 /** @import { Timers } from "./create_client.js" */
 /** @import { Change, Entry } from "./results.js" */
 /** @import { Wanted } from "./stream.js" */
-/** @import { ConnectionState, OnUpdate, Sync } from "./sync.js" */
+/** @import { ConnectionState, OnUpdate, OpenSync } from "./sync.js" */
 
 /**
  * What tabs say to each other. Each says one thing; all hear it.
  * @typedef {object} Said
  * @property {string} from
- * @property {true} [who] Who leads?
  * @property {{ clientId: string, state: ConnectionState }} [lead] I do.
  * @property {Wanted[]} [want] To who leads: what I want now.
  * @property {boolean} [fresh] With `want`: I have lost what I was told.
- * @property {true} [nudge] To who leads: are you there?
- * @property {true} [wake] To who leads: try again now.
+ * @property {"who" | "nudge" | "wake"} [ask] To who leads: who are you; are you there; try again
+ *   now. It says again that it leads.
  * @property {string} [to] To this tab:
  * @property {string | null | undefined} [position] what is told moves to here,
  * @property {(readonly [key: string, entry: Entry])[]} [entries] by these.
@@ -61,11 +60,11 @@ export class Tabs {
   #leader = null;
   /** @type {BroadcastChannel | null} */
   #channel = null;
-  /** Aborted when this tab leaves. */
-  #stay = new AbortController();
+  #closing = new AbortController();
+  /** Aborted while this tab is none of them. */
+  #stay = aborted();
   /** Aborted when this tab stands no longer where it stood for election. */
-  #stand = new AbortController();
-  #ready = false;
+  #stand = aborted();
   #nudged = false;
   #heardAtMs = 0;
   /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
@@ -75,7 +74,7 @@ export class Tabs {
    * @param {object} parts
    * @param {string} parts.name Tabs of one name share a stream.
    * @param {string} parts.clientId
-   * @param {(onUpdate: OnUpdate) => Sync} parts.openSync
+   * @param {OpenSync} parts.openSync
    * @param {Timers} parts.timers
    * @param {OnUpdate} parts.onUpdate
    */
@@ -86,8 +85,9 @@ export class Tabs {
     this.#timers = timers;
     this.#onUpdate = onUpdate;
     this.join();
-    addEventListener("pagehide", this.leave);
-    addEventListener("pageshow", this.join);
+    const { signal } = this.#closing;
+    addEventListener("pagehide", this.leave, { signal });
+    addEventListener("pageshow", this.join, { signal });
   }
 
   /**
@@ -103,30 +103,28 @@ export class Tabs {
   /** Try again now. */
   wake() {
     if (this.#hub) return this.#hub.sync.wake();
-    this.#say({ wake: true });
+    this.#say({ ask: "wake" });
     this.#beat();
   }
 
   close() {
-    removeEventListener("pagehide", this.leave);
-    removeEventListener("pageshow", this.join);
+    this.#closing.abort();
     this.leave();
     this.connectionState.set("closed");
   }
 
   /** Be one of the tabs, again after a page came back from where the browser had kept it. */
   join = () => {
-    if (this.#channel) return;
-    this.#stay = new AbortController();
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
-    this.#hold(`${this.#name} ${this.#id}`, this.#stay.signal, () => {
-      this.#ready = true;
-      this.#say({ who: true });
+    if (!this.#stay.signal.aborted) return;
+    const stay = (this.#stay = new AbortController());
+    this.#hold(`${this.#name} ${this.#id}`, stay.signal, () => {
+      this.#channel = new BroadcastChannel(this.#name);
+      this.#channel.onmessage = ({ data }) => this.#hear(data);
+      this.#say({ ask: "who" });
+      this.#standForElection();
+      this.#heard();
+      this.#beat();
     });
-    this.#standForElection();
-    this.#heard();
-    this.#beat();
   };
 
   /** Let go of everything, as a page must that the browser may keep for later. */
@@ -136,7 +134,6 @@ export class Tabs {
     this.#stepDown();
     this.#channel?.close();
     this.#channel = null;
-    this.#ready = false;
     this.#timers.clearTimeout(this.#watch);
   };
 
@@ -170,7 +167,7 @@ export class Tabs {
   #lead() {
     this.#leader = this.#id;
     this.clientId = this.#ownClientId;
-    const hub = (this.#hub = new Hub(this.#openSync));
+    const hub = (this.#hub = new Hub(this.#openSync, this.#results));
     hub.sync.connectionState.subscribe((state) => {
       if (this.#hub !== hub) return;
       this.connectionState.set(state);
@@ -194,24 +191,11 @@ export class Tabs {
 
   /** Say what is wanted, to whoever leads. */
   #ask(fresh = false) {
-    if (this.#hub) {
-      const held = this.#wanted.map((query) => ({ ...query, base: this.#held(query) }));
-      return this.#hub.set(this.#id, held, this.#onUpdate);
-    }
+    if (this.#hub) return this.#hub.set(this.#id, this.#wanted, this.#onUpdate);
     this.#results = this.#results.fork(this.#wanted);
-    if (!this.#leader || !this.#ready) return;
+    if (!this.#leader) return;
     const want = this.#wanted.map(({ key, function: name, args }) => ({ key, function: name, args }));
     this.#say({ want, fresh });
-  }
-
-  /**
-   * What a stream of this tab's own could continue from.
-   * @param {Wanted} query
-   */
-  #held({ key, base }) {
-    const result = this.#results.get(key);
-    const at = this.#results.from(key);
-    return result && at ? { ...result, at } : base;
   }
 
   /** @param {Said} said */
@@ -244,7 +228,7 @@ export class Tabs {
    * @param {Hub} hub
    * @param {Said} said
    */
-  #serve(hub, { from, who, want, fresh, nudge, wake }) {
+  #serve(hub, { from, ask, want, fresh }) {
     if (want) {
       if (!hub.has(from)) {
         const { signal } = this.#stand;
@@ -254,9 +238,9 @@ export class Tabs {
       }
       hub.set(from, want, (position, changes) => this.#tell(from, position, changes), fresh);
     }
-    if (nudge) hub.sync.nudge();
-    if (wake) hub.sync.wake();
-    if (who || nudge) this.#announce();
+    if (ask === "nudge") hub.sync.nudge();
+    if (ask === "wake") hub.sync.wake();
+    if (ask) this.#announce();
   }
 
   /**
@@ -298,7 +282,7 @@ export class Tabs {
       this.#standForElection({ steal: true });
     } else if (anxious) {
       this.#nudged = silent;
-      this.#say({ nudge: true });
+      this.#say({ ask: "nudge" });
     }
     const delayMs = anxious ? nudgeMs : silenceOnWakeMsMax;
     this.#watch = this.#timers.setTimeout(() => this.#beat(), delayMs);
@@ -308,6 +292,12 @@ export class Tabs {
   #say(said) {
     this.#channel?.postMessage({ ...said, from: this.#id });
   }
+}
+
+function aborted() {
+  const controller = new AbortController();
+  controller.abort();
+  return controller;
 }
 
 /**

@@ -1,0 +1,38 @@
+// @ts-check
+/** How the server is reached, and what tells it who asks. */
+
+import { errorFromResponse } from "./errors.js";
+
+/**
+ * @typedef {object} Access
+ * @property {string} url The server's address, or "" for the page's own origin.
+ * @property {typeof globalThis.fetch} fetch
+ * @property {typeof globalThis.EventSource | undefined} EventSource
+ * @property {RequestCredentials | undefined} credentials
+ * @property {(() => HeadersInit | Promise<HeadersInit>) | undefined} headers
+ * @property {(() => string | Promise<string>) | undefined} ticket
+ */
+
+/**
+ * Post `body`, or get where there is none.
+ * @param {Access} access
+ * @param {string} url
+ * @param {AbortSignal} signal
+ * @param {string | null} body JSON.
+ * @param {Record<string, string>} [more] Headers.
+ * @returns {Promise<Response>} One that is ok.
+ * @throws {import("./errors.js").HeadwaterError} What the server said; or what `fetch` throws.
+ */
+export async function request({ fetch, credentials, headers }, url, signal, body, more) {
+  const own = Object.fromEntries(new Headers(await headers?.()));
+  const response = await fetch(url, {
+    method: body === null ? "GET" : "POST",
+    headers: { ...own, ...(body !== null && { "Content-Type": "application/json" }), ...more },
+    body,
+    cache: "no-store",
+    signal,
+    ...(credentials && { credentials }),
+  });
+  if (!response.ok) throw await errorFromResponse(response);
+  return response;
+}
