@@ -1,5 +1,5 @@
 // What a server, or whoever answers in its place, could say that it should not.
-import { answer, event, good, stream } from "./server.mjs";
+import { answer, event, good, refusal, stream } from "./server.mjs";
 
 const EVIL = [{ _id: "a", text: "EVIL" }];
 const POSITION = "11.1~b";
@@ -148,8 +148,6 @@ const BEGINNINGS = {
 };
 
 const html = "<!doctype html><title>Sign in</title><p>data: {}\n\ndata: {}\n\n";
-const refusal = (code, retry, more = {}) =>
-  JSON.stringify({ error: { code, message: "No.", retry, ...more } });
 
 /** Answers that are no stream, from the server or from whoever stands before it. */
 const ANSWERS = {
