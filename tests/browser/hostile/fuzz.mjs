@@ -193,11 +193,13 @@ async function play(seed, tally) {
     }
     if (!refused) source.drop();
     assert.equal(live().length, 0, "it waits before it asks again");
-    await clock.advance(60_000);
+    for (let waited = 0; waited < 5_000 && live().length === 0; waited += 100) {
+      await clock.advance(100);
+    }
   }
   client.close();
   assert.equal(live().length, 0);
-  assert.ok(opened.length <= 8);
+  assert.equal(opened.length, 5);
   assert.equal("polluted" in {}, false);
 }
 

@@ -24,8 +24,9 @@ export function read(held, known, first, id, data) {
   } catch {
     refuse("no JSON");
   }
-  check(isObject(message) && isObject(message.queries), "no transition");
-  check(/^\d+\.\d+~[^\0]+$/.test(id), "no position");
+  check(isObject(message) && typeof message.queries === "object", "no transition");
+  check(message.queries !== null, "no queries");
+  check(id !== "", "no position");
   const from = Object.hasOwn(message, "from") ? message.from : null;
   check(from === null || typeof from === "string", "no position to continue");
   const values = clone(held.values);
@@ -39,8 +40,8 @@ export function read(held, known, first, id, data) {
     check(isObject(entry), "no entry");
     const said = ["snapshot", "patch", "error"].filter((name) => Object.hasOwn(entry, name));
     check(said.length === 1, "not exactly one");
-    const at = Object.hasOwn(entry, "at") ? entry.at : null;
-    check(at === null || typeof at === "string", "no position of a value");
+    const { at = null } = entry;
+    check(!Object.hasOwn(entry, "at") || typeof at === "string", "no position of a value");
     if (said[0] === "error") values[key] = { error: true };
     else if (said[0] === "snapshot") values[key] = { value: entry.snapshot, at };
     else {

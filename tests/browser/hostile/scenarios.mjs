@@ -129,7 +129,6 @@ const STREAMS = {
   ],
   "an error of no shape": [event(POSITION, { queries: { 1: { error: 5 } } }), "end"],
   "a deep error": [event(POSITION, `{"queries":{"1":{"error":${deep(100_000)}}}}`), "end"],
-  "no id": [`data: ${JSON.stringify({ queries: { 1: { snapshot: EVIL } } })}\n\n`, "end"],
 };
 
 /** First messages that continue what is not held. */
@@ -222,6 +221,9 @@ for (const [name, pieces] of Object.entries(STREAMS)) {
   add(`stream: ${name}, at first`, () => stream(...pieces));
   add(`stream: ${name}, later`, (asked) => stream(good(asked.id), ...pieces));
 }
+add("stream: no id", () =>
+  stream(`data: ${JSON.stringify({ from: null, queries: { 1: { snapshot: EVIL } } })}\n\n`, "end"),
+);
 for (const [name, data] of Object.entries(BEGINNINGS)) {
   add(`beginning: ${name}`, () => stream(event(POSITION, data)));
   add(`beginning: ${name}, after a cut`, (asked) =>
