@@ -37,7 +37,7 @@ async ([chosen, ways]) => {
       const url = await ask(`/begin/${one.index}`);
       const headers = () => ({ "X-Way": "fetch" });  // which an EventSource could not send
       const options = one.way === "fetch" ? { url, headers } : { url };
-      const came = await survive(createClient, options, LAST, 600_000);
+      const came = await survive(createClient, options, LAST, 6_000_000);
       const said = verdict(came, await ask(`/asked/${one.index}`), FIRST, LAST);
       if (said) wrong.push(`${one.way}, ${one.name}: ${said}`);
     }

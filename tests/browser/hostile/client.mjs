@@ -20,7 +20,8 @@ export function fastTimers(speed = SPEED) {
 }
 
 /**
- * Subscribe, and wait until `last` is shown, or `elapsedMs` of the client's time have passed.
+ * Subscribe, and wait until `last` is shown, the client has given up, or `elapsedMs` of its time have
+ * passed.
  * @returns What was shown, which errors were told, and the state in the end.
  */
 export async function survive(createClient, options, last, elapsedMs, speed = SPEED) {
@@ -31,13 +32,18 @@ export async function survive(createClient, options, last, elapsedMs, speed = SP
   let settle;
   const settled = new Promise((resolve) => (settle = resolve));
   const timer = setTimeout(settle, elapsedMs / speed);
-  client.subscribe("notes", {}, {
-    onChange(value) {
-      shown.push(value);
-      if (JSON.stringify(value) === JSON.stringify(last)) settle();
+  client.subscribe(
+    "notes",
+    {},
+    {
+      onChange(value) {
+        shown.push(value);
+        if (JSON.stringify(value) === JSON.stringify(last)) settle();
+      },
+      onError: (error) => errors.push(`${error.code} ${error.retry}`),
     },
-    onError: (error) => errors.push(`${error.code} ${error.retry}`),
-  });
+  );
+  client.connectionState.subscribe((state) => state === "closed" && settle());
   await settled;
   clearTimeout(timer);
   const state = client.connectionState.value;

@@ -45,7 +45,10 @@ function createServer({ below, chance, pick }) {
         () => ((one.at.x += 1), { op: "replace", path: `/${index}/at/x`, value: one.at.x }),
         () => ((one.__more = [1]), { op: "add", path: `/${index}/__more`, value: [1] }),
         () => (value.splice(index, 1), { op: "remove", path: `/${index}` }),
-        () => (value.push(...value.splice(0, 1)), { op: "move", from: "/0", path: `/${value.length - 1}` }),
+        () => (
+          value.push(...value.splice(0, 1)),
+          { op: "move", from: "/0", path: `/${value.length - 1}` }
+        ),
       );
     }
     return structuredClone(pick(choices)());
@@ -67,7 +70,8 @@ function createServer({ below, chance, pick }) {
     more(queries) {
       const told = queries.filter(() => chance(0.6));
       const entries = told.map(({ id, function: name }) => {
-        if (chance(0.05)) return [id, { error: { code: "internal", message: "No.", retry: "never" } }];
+        if (chance(0.05))
+          return [id, { error: { code: "internal", message: "No.", retry: "never" } }];
         if (chance(0.1) || broken.has(name)) return [id, snapshotOf(name)];
         return [id, { patch: changes(name), ...(chance(0.1) && { at: position() }) }];
       });
@@ -88,7 +92,24 @@ function createServer({ below, chance, pick }) {
   }
 }
 
-const ODD = [null, true, 0, -1, 1e9, "", "x", "/", "/0", "/-", "__proto__", "9.9~b", [], {}, [[]], [{}]];
+const ODD = [
+  null,
+  true,
+  0,
+  -1,
+  1e9,
+  "",
+  "x",
+  "/",
+  "/0",
+  "/-",
+  "__proto__",
+  "9.9~b",
+  [],
+  {},
+  [[]],
+  [{}],
+];
 
 /** Damage a message: its text, or a part of its meaning. */
 function damage(message, { below, chance, pick }) {
@@ -100,7 +121,8 @@ function damage(message, { below, chance, pick }) {
       () => text.slice(0, a) + text.slice(cut),
       () => text.slice(0, a),
       () => text.slice(0, b) + text.slice(a),
-      () => text.slice(0, a) + pick([...'{}[]",:/0159-~ \\u', "null", "append"]) + text.slice(a + 1),
+      () =>
+        text.slice(0, a) + pick([...'{}[]",:/0159-~ \\u', "null", "append"]) + text.slice(a + 1),
     ])();
   }
   const copy = structuredClone(message);
@@ -157,12 +179,18 @@ async function play(seed, tally) {
     const queries = source.queries;
     const known = queries.map(({ id }) => id);
     held.values = Object.fromEntries(
-      queries.filter(({ function: name }) => byName[name]).map(({ id, function: name }) => [id, byName[name]]),
+      queries
+        .filter(({ function: name }) => byName[name])
+        .map(({ id, function: name }) => [id, byName[name]]),
     );
     for (const { id, function: name, from } of queries) {
       const entry = byName[name];
       const wanted = entry && "value" in entry && !entry.stale && !mustAskAnew;
-      assert.equal(from, wanted ? (entry.at ?? held.position) : undefined, `${name} ${id} asks from`);
+      assert.equal(
+        from,
+        wanted ? (entry.at ?? held.position) : undefined,
+        `${name} ${id} asks from`,
+      );
     }
     let refused = false;
     for (let count = 0; count < 1 + dice.below(EVENTS_MAX) && !refused; count += 1) {
@@ -182,7 +210,11 @@ async function play(seed, tally) {
       }
       tally.messages += 1;
       source.send(position, data);
-      assert.equal(source.open, !refused, refused ? "it took what it should refuse" : `it refused ${data.slice(0, 400)}`);
+      assert.equal(
+        source.open,
+        !refused,
+        refused ? "it took what it should refuse" : `it refused ${data.slice(0, 400)}`,
+      );
       for (const name of NAMES) {
         const entry = byName[name];
         if (!entry) assert.equal(shown[name], undefined);
@@ -215,4 +247,6 @@ for (let seed = firstSeed; seed < firstSeed + schedules; seed += 1) {
   }
 }
 assert.ok(tally.refused > schedules / 4, "damage was noticed");
-console.log(`${schedules} schedules from seed ${firstSeed}: ${tally.messages} messages, ${tally.refused} refused`);
+console.log(
+  `${schedules} schedules from seed ${firstSeed}: ${tally.messages} messages, ${tally.refused} refused`,
+);

@@ -32,7 +32,10 @@ export function read(held, known, first, id, data) {
   const values = clone(held.values);
   if (first) {
     const held_ = (entry) => entry && "value" in entry && (entry.at ?? held.position);
-    check(from === null || Object.values(values).some((entry) => held_(entry) === from), "not held");
+    check(
+      from === null || Object.values(values).some((entry) => held_(entry) === from),
+      "not held",
+    );
     if (from === null) for (const entry of Object.values(values)) entry.stale = true;
   }
   for (const [key, entry] of Object.entries(message.queries)) {

@@ -101,11 +101,17 @@ const RAW_ENTRIES = {
 
 /** Pieces of a stream that has begun well, or has not begun. */
 const STREAMS = {
-  "a named event": [event(POSITION, { queries: { 1: { snapshot: EVIL } } }, "event: evil\n"), "end"],
-  "half an event, and the end": [`id: ${POSITION}\ndata: {"queries":{"1":{"snapshot":[]}}}\n`, "end"],
+  "a named event": [
+    event(POSITION, { queries: { 1: { snapshot: EVIL } } }, "event: evil\n"),
+    "end",
+  ],
+  "half an event, and the end": [
+    `id: ${POSITION}\ndata: {"queries":{"1":{"snapshot":[]}}}\n`,
+    "end",
+  ],
   "half an event, and a reset": [`id: ${POSITION}\ndata: {"quer`, "reset"],
   "half an event, and silence": [`id: ${POSITION}\ndata: {"queries":{"1":{"snapshot":[]}}}`],
-  "silence": [],
+  silence: [],
   "nothing but comments, and the end": [":\n\n".repeat(1_000), "end"],
   "nothing but empty lines": ["\n".repeat(100_000), "end"],
   "a delay of nothing": ["retry: 0\n\n", "end"],
@@ -120,7 +126,10 @@ const STREAMS = {
     "end",
   ],
   "a query by the name of a prototype": [
-    event(POSITION, `{"queries":{"__proto__":{"snapshot":${JSON.stringify(EVIL)}},"constructor":{}}}`),
+    event(
+      POSITION,
+      `{"queries":{"__proto__":{"snapshot":${JSON.stringify(EVIL)}},"constructor":{}}}`,
+    ),
     "end",
   ],
   "an at that is no position": [
@@ -158,7 +167,8 @@ const ANSWERS = {
   ),
   "no content": ["HTTP/1.1 204 No\r\nConnection: close\r\n\r\n", "end"],
   "a redirect to a page": [
-    (socket) => void socket.end("HTTP/1.1 302 So\r\nLocation: /nowhere\r\nContent-Length: 0\r\n\r\n"),
+    (socket) =>
+      void socket.end("HTTP/1.1 302 So\r\nLocation: /nowhere\r\nContent-Length: 0\r\n\r\n"),
   ],
   "a redirect in a circle": [
     (socket) => void socket.end("HTTP/1.1 307 So\r\nLocation: ?\r\nContent-Length: 0\r\n\r\n"),

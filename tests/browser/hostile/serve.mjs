@@ -12,7 +12,8 @@ const asked = [];
 /** What is served of the page; undefined: nothing, it is a stream that is asked for. */
 function page(path) {
   const script = { "Content-Type": "text/javascript" };
-  const json = (value) => answer(200, JSON.stringify(value), { "Content-Type": "application/json" });
+  const json = (value) =>
+    answer(200, JSON.stringify(value), { "Content-Type": "application/json" });
   if (path === "/") return answer(200, "<!doctype html><title>Hostile</title>");
   if (path === "/favicon.ico") return answer(204);
   if (path === "/survive.js") {
