@@ -1,5 +1,5 @@
 // What a server, or whoever answers in its place, could say that it should not.
-import { answer, event, good, stream } from "./server.mjs";
+import { answer, event, good, refusal, stream } from "./server.mjs";
 
 const EVIL = [{ _id: "a", text: "EVIL" }];
 const POSITION = "11.1~b";
@@ -101,11 +101,17 @@ const RAW_ENTRIES = {
 
 /** Pieces of a stream that has begun well, or has not begun. */
 const STREAMS = {
-  "a named event": [event(POSITION, { queries: { 1: { snapshot: EVIL } } }, "event: evil\n"), "end"],
-  "half an event, and the end": [`id: ${POSITION}\ndata: {"queries":{"1":{"snapshot":[]}}}\n`, "end"],
+  "a named event": [
+    event(POSITION, { queries: { 1: { snapshot: EVIL } } }, "event: evil\n"),
+    "end",
+  ],
+  "half an event, and the end": [
+    `id: ${POSITION}\ndata: {"queries":{"1":{"snapshot":[]}}}\n`,
+    "end",
+  ],
   "half an event, and a reset": [`id: ${POSITION}\ndata: {"quer`, "reset"],
   "half an event, and silence": [`id: ${POSITION}\ndata: {"queries":{"1":{"snapshot":[]}}}`],
-  "silence": [],
+  silence: [],
   "nothing but comments, and the end": [":\n\n".repeat(1_000), "end"],
   "nothing but empty lines": ["\n".repeat(100_000), "end"],
   "a delay of nothing": ["retry: 0\n\n", "end"],
@@ -120,7 +126,10 @@ const STREAMS = {
     "end",
   ],
   "a query by the name of a prototype": [
-    event(POSITION, `{"queries":{"__proto__":{"snapshot":${JSON.stringify(EVIL)}},"constructor":{}}}`),
+    event(
+      POSITION,
+      `{"queries":{"__proto__":{"snapshot":${JSON.stringify(EVIL)}},"constructor":{}}}`,
+    ),
     "end",
   ],
   "an at that is no position": [
@@ -129,7 +138,6 @@ const STREAMS = {
   ],
   "an error of no shape": [event(POSITION, { queries: { 1: { error: 5 } } }), "end"],
   "a deep error": [event(POSITION, `{"queries":{"1":{"error":${deep(100_000)}}}}`), "end"],
-  "no id": [`data: ${JSON.stringify({ queries: { 1: { snapshot: EVIL } } })}\n\n`, "end"],
 };
 
 /** First messages that continue what is not held. */
@@ -148,8 +156,6 @@ const BEGINNINGS = {
 };
 
 const html = "<!doctype html><title>Sign in</title><p>data: {}\n\ndata: {}\n\n";
-const refusal = (code, retry, more = {}) =>
-  JSON.stringify({ error: { code, message: "No.", retry, ...more } });
 
 /** Answers that are no stream, from the server or from whoever stands before it. */
 const ANSWERS = {
@@ -161,7 +167,8 @@ const ANSWERS = {
   ),
   "no content": ["HTTP/1.1 204 No\r\nConnection: close\r\n\r\n", "end"],
   "a redirect to a page": [
-    (socket) => void socket.end("HTTP/1.1 302 So\r\nLocation: /nowhere\r\nContent-Length: 0\r\n\r\n"),
+    (socket) =>
+      void socket.end("HTTP/1.1 302 So\r\nLocation: /nowhere\r\nContent-Length: 0\r\n\r\n"),
   ],
   "a redirect in a circle": [
     (socket) => void socket.end("HTTP/1.1 307 So\r\nLocation: ?\r\nContent-Length: 0\r\n\r\n"),
@@ -224,6 +231,9 @@ for (const [name, pieces] of Object.entries(STREAMS)) {
   add(`stream: ${name}, at first`, () => stream(...pieces));
   add(`stream: ${name}, later`, (asked) => stream(good(asked.id), ...pieces));
 }
+add("stream: no id", () =>
+  stream(`data: ${JSON.stringify({ from: null, queries: { 1: { snapshot: EVIL } } })}\n\n`, "end"),
+);
 for (const [name, data] of Object.entries(BEGINNINGS)) {
   add(`beginning: ${name}`, () => stream(event(POSITION, data)));
   add(`beginning: ${name}, after a cut`, (asked) =>

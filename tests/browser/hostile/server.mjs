@@ -24,6 +24,10 @@ export function answer(status, body = "", headers = {}) {
   return [`HTTP/1.1 ${status} So\r\nConnection: close\r\n${lines.join("")}\r\n${body}`];
 }
 
+/** An error in our own form. */
+export const refusal = (code, retry, more = {}) =>
+  JSON.stringify({ error: { code, message: "No.", retry, ...more } });
+
 /** What a server says first that means well. */
 export const good = (id) => event(FIRST_AT, { from: null, queries: { [id]: { snapshot: FIRST } } });
 
@@ -38,9 +42,9 @@ function right({ id, from }) {
 /**
  * Serves runs, each under a path of its own: `/<name>/api/sync`. A run's `bad(asked)` gives what is
  * written for the first `badCount` requests: texts, bytes, "end", "reset", or promises to wait for.
- * Without "end" or "reset" the connection stays open, and silent.
+ * Without "end" or "reset" the connection stays open, and silent. `page(path)` may answer others.
  */
-export async function createHostileServer() {
+export async function createHostileServer(page = () => undefined) {
   const runs = new Map();
   const sockets = new Set();
   const server = createServer((socket) => {
@@ -57,6 +61,8 @@ export async function createHostileServer() {
   });
 
   async function respond(socket, { path, search, headers, body }) {
+    const whole = page(path);
+    if (whole) return socket.end(whole.join(""));
     const name = path.split("/")[1];
     const run = runs.get(name);
     if (!run) return socket.end(answer(404).join(""));
@@ -77,6 +83,7 @@ export async function createHostileServer() {
   const url = `http://127.0.0.1:${server.address().port}`;
   let count = 0;
   return {
+    url,
     /** Begin a run; gives the URL for its client, and what was asked so far. */
     run(bad, badCount = 2) {
       const name = String((count += 1));

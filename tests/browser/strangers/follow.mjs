@@ -17,14 +17,14 @@ const [how, endpoint, followed, written, taskId] = process.argv.slice(2);
 const TEXTS = [
   "one\ntwo\n\nthree",
   "one\rtwo\r\nthree\r\r",
-  "\n\ndata: {\"queries\": {}}\n\n",
+  '\n\ndata: {"queries": {}}\n\n',
   "id: 9.9~evil\ndata: x",
   ": comment\nretry: 1\nevent: message",
   "line\u2028separator\u2029paragraph\u0085next\v\f",
   "\uFEFFbyte order mark",
   "nul \u0000 and escape \u001b[31m",
   "emoji 👩🏽‍🚀🇨🇭 and é as e\u0301, 漢字",
-  "backslashes \\ \\n \\u0041 and \"quotes\" </script>",
+  'backslashes \\ \\n \\u0041 and "quotes" </script>',
   "long ".repeat(6_000),
 ];
 
