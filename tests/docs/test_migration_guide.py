@@ -98,6 +98,26 @@ def test_every_function_of_ours_that_it_names_exists() -> None:
     assert named <= known
 
 
+OLD = """
+usePresence useActiveUsers useActivityBroadcast useRecentActivities useConvexChatStreaming
+useStreamingMessage useStreamingToolCalls useMessageStreaming useTaskRealtime useTerminalRealtime
+useTaskTerminalRealtime useHybridTask useTaskSocket useSocket TaskSocketProvider RealtimeMonitor
+streamChat streamChatWithTools cancelStream resumeStream stopTask updatePresence getActiveUsers
+removePresence broadcastActivity getRecentActivities listToolCallsByMessage listToolCallsByTask
+getToolCallById cleanupStalePresence clientMessageId promptMessageId llmModel fromMessageId
+presence activities agentTools fileChanges toolLogs terminalOutput workspaceStatus chatMessages
+tasks users _id _creationTime
+NEXT_PUBLIC_USE_CONVEX_REALTIME NEXT_PUBLIC_CONVEX_URL USE_CONVEX_NATIVE CONVEX_URL TASK_ID
+stream-chunk stream-complete stream-error stream-state tool-call-update tool-call-history
+chat-history task-status fs-change terminal-output join-task user-message stop-stream
+"""
+
+
+def test_every_name_of_the_old_system_is_told_of() -> None:
+    told = set(re.findall(r"[\w-]+", GUIDE))
+    assert [name for name in OLD.split() if name not in told] == []
+
+
 def exported(file: str) -> set[str]:
     source = (BROWSER / file).read_text("utf-8")
     lists = re.findall(r"export \{(.*?)\}", source, re.DOTALL)
