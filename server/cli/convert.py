@@ -2,6 +2,7 @@
 
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,10 @@ def convert(
         list[str] | None, typer.Argument(help="The tables; all of the export by itself.")
     ] = None,
     to: Annotated[Path, typer.Option("--to", help="A folder, made if absent.")] = Path("converted"),
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Only what belongs to this task; may be repeated.", metavar="ID"),
+    ] = None,
     app: Annotated[
         str | None, typer.Option(help="An app of your own whose tables these are, as file.py:app.")
     ] = None,
@@ -45,6 +50,7 @@ def convert(
 
     Examples:
       headwater convert snapshot.zip --to moved/
+      headwater convert snapshot.zip tasks chatMessages --task j57… --to one-task/
       headwater import moved/ --dry-run
     """
     from server.cli.tables import declared_tables  # here, as it takes a second
@@ -58,7 +64,7 @@ def convert(
         try:
             to.mkdir(parents=True, exist_ok=True)
             failed = sum(
-                _convert(opened, table, declared.get(table), to)
+                _convert(opened, table, declared.get(table), to, task)
                 for table in tables or opened.tables
                 if not _is_left_out(table, declared.get(table))
             )
@@ -79,7 +85,13 @@ def _is_left_out(table: str, into: type[Document] | None) -> bool:
     return why is not None
 
 
-def _convert(export: ConvexExport, table: str, into: type[Document] | None, to: Path) -> int:
+def _convert(
+    export: ConvexExport,
+    table: str,
+    into: type[Document] | None,
+    to: Path,
+    tasks: Sequence[str] | None,
+) -> int:
     """Write the file of one table; how many lines failed."""
     from server.store.export_files import atomic_file, file_of
     from server.store.extended_json import Unreadable, line_of
@@ -92,6 +104,8 @@ def _convert(export: ConvexExport, table: str, into: type[Document] | None, to: 
             try:
                 if isinstance(document, NoDocument):
                     raise document
+                if tasks and document.get("_id" if table == TASKS else "taskId") not in tasks:
+                    continue
                 stored = convert_document(document, into, sequences[document["_id"]])
                 line = line_of(stored)
             except (Unfit, NoDocument, Unreadable) as error:

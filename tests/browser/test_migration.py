@@ -7,6 +7,7 @@ three times, and only what it imports differs.
 import asyncio
 import os
 import re
+import shutil
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,16 +40,24 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except NoPackages as error:
         pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(f"NO NPM: {error}")
     folder = tmp_path_factory.mktemp("migration")
-    for panel in PANELS:
+    half_way = sample("realtime.js")
+    imports = {
+        "old": 'export * from "./old_realtime.js";\n',
+        "mixed": half_way,
+        "new": half_way.replace("./old_realtime.js", "headwater/react"),
+    }
+    for panel, source in imports.items():
+        build = folder / panel
+        shutil.copytree(HERE, build)
+        (build / "realtime.js").write_text(source, "utf-8")
         ended = run_node(
             "esbuild/bin/esbuild",
-            str(HERE / "panel.jsx"),
+            str(build / "panel.jsx"),
             "--bundle",
             "--format=esm",
             "--jsx=automatic",
             "--log-level=warning",
-            f"--alias:realtime={HERE / f'{panel}_hooks.js'}",
-            f"--alias:headwater/react={HERE / 'headwater_hooks.js'}",
+            f"--alias:headwater/react={BROWSER / 'react.js'}",
             f"--alias:headwater={BROWSER / 'client.js'}",
             f"--outfile={folder / f'{panel}.js'}",
             capture=True,

@@ -254,6 +254,19 @@ async def test_tables_are_converted_by_name(export: Path, tmp_path: Path) -> Non
     assert "no table 'wombats'" in unknown.stderr[0]
 
 
+async def test_one_task_is_converted_by_its_id(export: Path, tmp_path: Path) -> None:
+    for task, expected in ((TASK, [1, 3]), (EMPTY, [1, 0])):
+        out = tmp_path / task
+        said = await headwater_here(
+            "convert", export, "tasks", "chatMessages", "--task", task, "--to", out
+        )
+        assert said.code == 0, said.said
+        files = [out / "tasks.jsonl", out / "chatMessages.jsonl"]
+        lines = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+        assert [len(one) for one in lines] == expected
+        assert lines[0][0]["_id"] == task
+
+
 def test_a_message_that_is_none_is_unfit() -> None:
     with pytest.raises(Unfit, match="role"):
         convert_document(document("m", role="NOBODY", content="x", taskId="t"), ChatMessage, 0)

@@ -1,16 +1,17 @@
-// One component of the application. Which system it lives on is said by "realtime", an import.
+// One component of the application. Which system it lives on is said by `realtime.js` alone.
 
 import { ConvexProvider } from "convex/react";
-import { setDefaultClient, createClient } from "headwater";
+import { createClient, setDefaultClient } from "headwater";
+import { convex } from "./old_client.js";
 import {
-  convex,
   useActiveUsers,
   useActivityBroadcast,
   useChatStreaming,
   useMessages,
   usePresence,
   useRecentActivities,
-} from "realtime";
+} from "./realtime.js";
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 /** A message of either system: one has its text in a field, the other in parts. */
@@ -62,8 +63,10 @@ function Panel({ taskId, userId, userName }) {
 export function mount(element, url, props) {
   setDefaultClient(createClient({ url }));
   createRoot(element).render(
-    <ConvexProvider client={convex}>
-      <Panel {...props} />
-    </ConvexProvider>,
+    <StrictMode>
+      <ConvexProvider client={convex}>
+        <Panel {...props} />
+      </ConvexProvider>
+    </StrictMode>,
   );
 }

@@ -1,11 +1,10 @@
 // The hooks of the old application: the chat by Socket.IO, who is here and what they do by Convex.
 
-import { ConvexReactClient, useConvex, useQuery } from "convex/react";
+import { useConvex, useQuery } from "convex/react";
 import { anyApi as api } from "convex/server";
 import { useCallback, useEffect, useState } from "react";
 import { io } from "socket.io-client";
 
-export const convex = new ConvexReactClient(location.origin, { unsavedChangesWarning: false });
 const socket = io(location.origin);
 
 export function useMessages(taskId) {
