@@ -1,7 +1,22 @@
 // @ts-check
 /** Headwater's client, as others import it: `import { createClient } from "headwater"`. */
 
+export {
+  broadcastActivity,
+  cancelStream,
+  getActiveUsers,
+  getRecentActivities,
+  getToolCallById,
+  listToolCallsByMessage,
+  listToolCallsByTask,
+  removePresence,
+  resumeStream,
+  streamChat,
+  streamChatWithTools,
+  updatePresence,
+} from "./client/application.js";
 export { createClient } from "./client/create_client.js";
+export { defaultClient, setDefaultClient } from "./client/default_client.js";
 export { HeadwaterError } from "./client/errors.js";
 
 /** @typedef {import("./client/create_client.js").Client} Client */
