@@ -18,7 +18,9 @@ def main() -> int:
     except NoPackages as error:
         print(f"NOTHING OF THE BROWSER'S MODULES WAS CHECKED: {error}", file=sys.stderr)
         return 1 if os.environ.get("CI") else 0
-    return run_node("typescript/bin/tsc", "--project", str(BROWSER / "tsconfig.json")).returncode
+    project = ["--project", str(BROWSER / "tsconfig.json")]
+    types = ["--typeRoots", str(node_packages() / "@types")]
+    return run_node("typescript/bin/tsc", *project, *types).returncode
 
 
 if __name__ == "__main__":
