@@ -88,7 +88,7 @@ export function createClient({
   /** @type {OnUpdate} */
   const onUpdate = (reached, changes) => {
     position = reached;
-    queries.update(changes.map(({ key, result }) => [key, result]));
+    queries.update(changes);
     passing.check();
   };
   const openSource = createOpenSource(access, clientId);
@@ -97,7 +97,7 @@ export function createClient({
     new Sync({ openSource, timers, random, onUpdate, results });
   const name = ["headwater", access.url, session].join(" ");
   const tabs =
-    shareTabs && canShare() ? new Tabs({ name, clientId, openSync, timers, onUpdate }) : null;
+    shareTabs && canShare() ? new Tabs({ name, clientId, openSync, timers, onUpdate }) : undefined;
   const sync = tabs ?? openSync(onUpdate);
   const queries = new QuerySet(timers, (wanted) => sync.want(wanted));
   const passing = new Passing(timers, (target) => {
@@ -125,6 +125,9 @@ export function createClient({
 
   return {
     clientId,
+
+    /** The server's address, without a slash at its end; empty: the page's own origin. */
+    url: access.url,
 
     /** How the stream fares; "closed" after `close`, or when the server refused it for good. */
     connectionState,

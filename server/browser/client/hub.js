@@ -10,7 +10,7 @@
 
 /**
  * @typedef {object} Member
- * @property {Wanted[]} wanted
+ * @property {Map<string, Wanted>} wanted By key.
  * @property {Set<string>} inStep The keys of which it has been told all so far.
  * @property {OnUpdate} deliver
  */
@@ -39,23 +39,21 @@ export class Hub {
   /**
    * A tab wants these queries from now on, and no others.
    * @param {string} id
-   * @param {Wanted[]} wanted
+   * @param {Wanted[]} queries
    * @param {OnUpdate} deliver Told what is known at once, then of every move.
-   * @param {boolean} fresh Whether it has lost what it was told.
+   * @param {boolean} [fresh] Whether it has lost what it was told.
    */
-  set(id, wanted, deliver, fresh = false) {
-    const told = (fresh ? null : this.#members.get(id)?.inStep) ?? new Set();
-    const inStep = new Set(wanted.map(({ key }) => key).filter((key) => told.has(key)));
-    this.#members.set(id, { wanted, inStep, deliver });
+  set(id, queries, deliver, fresh) {
+    const wanted = new Map(queries.map((query) => [query.key, query]));
+    const told = (!fresh && this.#members.get(id)?.inStep) || [];
+    const inStep = new Set([...told].filter((key) => wanted.has(key)));
+    const member = { wanted, inStep, deliver };
+    this.#members.set(id, member);
     this.#follow();
-    const news = [];
-    for (const { key } of wanted) {
-      const result = this.#latest.get(key);
-      if (!result || inStep.has(key)) continue;
-      inStep.add(key);
-      news.push({ key, before: undefined, result });
-    }
-    if (news.length > 0) deliver(this.#position, news);
+    const news = [...this.#latest]
+      .filter(([key]) => wanted.has(key) && !inStep.has(key))
+      .map(([key, result]) => ({ key, before: undefined, result }));
+    if (news.length > 0) this.#pass(member, news);
   }
 
   /**
@@ -67,11 +65,7 @@ export class Hub {
   }
 
   #follow() {
-    /** @type {Map<string, Wanted>} */
-    const all = new Map();
-    for (const { wanted } of this.#members.values()) {
-      for (const query of wanted) if (!all.has(query.key)) all.set(query.key, query);
-    }
+    const all = new Map([...this.#members.values()].flatMap(({ wanted }) => [...wanted]));
     for (const key of this.#latest.keys()) if (!all.has(key)) this.#latest.delete(key);
     this.sync.want([...all.values()]);
   }
@@ -80,16 +74,18 @@ export class Hub {
   #spread(position, changes) {
     this.#position = position;
     for (const { key, result } of changes) this.#latest.set(key, result);
-    for (const { wanted, inStep, deliver } of this.#members.values()) {
-      const keys = new Set(wanted.map(({ key }) => key));
-      /** @type {Change[]} */
-      const theirs = [];
-      for (const { entry, ...change } of changes) {
-        if (!keys.has(change.key)) continue;
-        theirs.push(entry && inStep.has(change.key) ? { ...change, entry } : change);
-        inStep.add(change.key);
-      }
-      deliver(position, theirs);
-    }
+    for (const member of this.#members.values()) this.#pass(member, changes);
+  }
+
+  /**
+   * @param {Member} member
+   * @param {Change[]} changes
+   */
+  #pass({ wanted, inStep, deliver }, changes) {
+    const theirs = changes
+      .filter(({ key }) => wanted.has(key))
+      .map(({ entry, ...change }) => (inStep.has(change.key) && entry ? { ...change, entry } : change));
+    for (const { key } of theirs) inStep.add(key);
+    deliver(this.#position, theirs);
   }
 }

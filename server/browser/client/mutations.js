@@ -53,7 +53,7 @@ export class Mutations {
       return (await this.#calls.call("mutation", functionName, args, { signal })).value;
     }
     if (this.#waiting >= mutationsMax) {
-      const message = `More than ${mutationsMax} mutations cannot wait.`;
+      const message = `More than ${mutationsMax} mutations wait.`;
       throw new HeadwaterError(message, { code: "too_many", retry: "after" });
     }
     const remove = optimistic && this.#queries.overlay(optimistic);

@@ -17,7 +17,7 @@ import { share } from "./share.js";
 /** @import { HeadwaterError } from "./errors.js" */
 /** @import { Timers } from "./create_client.js" */
 /** @import { OptimisticUpdate } from "./optimistic.js" */
-/** @import { Result } from "./results.js" */
+/** @import { Change, Result } from "./results.js" */
 
 /**
  * @template T
@@ -159,10 +159,10 @@ export class QuerySet {
 
   /**
    * Take what the server says, to be shown with the next frame.
-   * @param {Iterable<readonly [key: string, result: Result]>} results
+   * @param {Change[]} changes
    */
-  update(results) {
-    for (const [key, result] of results) {
+  update(changes) {
+    for (const { key, result } of changes) {
       const query = this.#byKey.get(key);
       if (!query) continue;
       query.base = result;
@@ -188,15 +188,13 @@ export class QuerySet {
   /** Nobody hears anything from now on. */
   close() {
     this.#ended = true;
-    this.#timers.clearTimeout(this.#tick);
     for (const { linger } of this.#byKey.values()) this.#timers.clearTimeout(linger);
   }
 
   #tellSoon() {
-    if (this.#ended) return;
     this.#tick ??= this.#timers.setTimeout(() => {
       this.#tick = undefined;
-      this.#onWanted(this.list());
+      if (!this.#ended) this.#onWanted(this.list());
     }, 0);
   }
 

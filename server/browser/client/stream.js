@@ -110,7 +110,7 @@ export class Stream {
       changes = this.#take(JSON.parse(data), position);
     } catch (cause) {
       // Whatever is wrong with it, what is held can no longer be relied on.
-      const message = "The stream does not fit; all is read anew.";
+      const message = "The stream does not fit.";
       return this.#fail(new HeadwaterError(message, { code: "out_of_step", retry: "resync", cause }));
     }
     this.begun = true;

@@ -29,8 +29,7 @@ import { Results } from "./results.js";
  * @property {{ clientId: string, state: ConnectionState }} [lead] I do.
  * @property {Wanted[]} [want] To who leads: what I want now.
  * @property {boolean} [fresh] With `want`: I have lost what I was told.
- * @property {"who" | "nudge" | "wake"} [ask] To who leads: who are you; are you there; try again
- *   now. It says again that it leads.
+ * @property {"nudge" | "wake"} [ask] To who leads: do what is due; try again now. It says who it is.
  * @property {string} [to] To this tab:
  * @property {string | null | undefined} [position] what is told moves to here,
  * @property {(readonly [key: string, entry: Entry])[]} [entries] by these.
@@ -120,7 +119,7 @@ export class Tabs {
     this.#hold(`${this.#name} ${this.#id}`, stay.signal, () => {
       this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = ({ data }) => this.#hear(data);
-      this.#say({ ask: "who" });
+      this.#say({ ask: "nudge" });
       this.#standForElection();
       this.#heard();
       this.#beat();
@@ -238,9 +237,9 @@ export class Tabs {
       }
       hub.set(from, want, (position, changes) => this.#tell(from, position, changes), fresh);
     }
-    if (ask === "nudge") hub.sync.nudge();
-    if (ask === "wake") hub.sync.wake();
-    if (ask) this.#announce();
+    if (!ask) return;
+    hub.sync[ask]();
+    this.#announce();
   }
 
   /**
