@@ -19,7 +19,9 @@ def main() -> int:
     except NoPackages as error:
         print(f"NOTHING OF THE BROWSER'S MODULES WAS CHECKED: {error}", file=sys.stderr)
         return 1 if os.environ.get("CI") else 0
-    typed = run_node("typescript/bin/tsc", "--project", str(BROWSER / "tsconfig.json"))
+    project = ["--project", str(BROWSER / "tsconfig.json")]
+    types = ["--typeRoots", str(node_packages() / "@types")]
+    typed = run_node("typescript/bin/tsc", *project, *types)
     fits = check_sizes(measure())
     return typed.returncode or (0 if fits else 1)
 

@@ -9,6 +9,8 @@
 
 import { defaultClient } from "./default_client.js";
 
+/** @import { Client } from "./create_client.js" */
+
 /**
  * @typedef {object} ChatInput
  * @property {string} taskId
@@ -64,32 +66,35 @@ import { defaultClient } from "./default_client.js";
 /**
  * Ask Claude; resolves as soon as the reply's message is there, in which it grows.
  * @param {ChatInput} input
+ * @param {Client} [client]
  * @returns {Promise<Begun>}
  */
-export function streamChat(input) {
-  return chat("streaming.streamChat", input, {});
+export function streamChat(input, client = defaultClient()) {
+  return chat(client, "streaming.streamChat", input, {});
 }
 
 /**
  * The same with tools; without one it is `streamChat`.
  * @param {ChatInput & { tools?: OfferedTool[] }} input
+ * @param {Client} [client]
  * @returns {Promise<Begun>}
  */
-export function streamChatWithTools({ tools, ...input }) {
-  if (!tools?.length) return streamChat(input);
-  return chat("streaming.streamChatWithTools", input, { tools });
+export function streamChatWithTools({ tools, ...input }, client = defaultClient()) {
+  if (!tools?.length) return streamChat(input, client);
+  return chat(client, "streaming.streamChatWithTools", input, { tools });
 }
 
 /**
+ * @param {Client} client
  * @param {string} functionName
  * @param {ChatInput} input
  * @param {{ tools?: OfferedTool[] }} more
  * @returns {Promise<Begun>}
  */
-function chat(functionName, input, more) {
+function chat(client, functionName, input, more) {
   const { model, llmModel, apiKeys, clientMessageId, promptMessageId, ...rest } = input;
   const args = { ...rest, ...more, model: llmModel ?? model, apiKeys: claudeKey(apiKeys) };
-  return defaultClient().action(
+  return client.action(
     functionName,
     args,
     clientMessageId ? { idempotencyKey: clientMessageId } : {},
@@ -101,18 +106,20 @@ const claudeKey = (apiKeys) => (apiKeys?.anthropic ? { anthropic: apiKeys.anthro
 
 /**
  * @param {string} messageId
+ * @param {Client} [client]
  * @returns {Promise<{ cancelled: boolean }>}
  */
-export const cancelStream = (messageId) =>
-  defaultClient().action("streaming.cancelStream", { messageId });
+export const cancelStream = (messageId, client = defaultClient()) =>
+  client.action("streaming.cancelStream", { messageId });
 
 /**
  * Go on with a reply that was cut, from its end; with the model and the prompt that it began with.
  * @param {ResumeInput & Record<string, unknown>} input
+ * @param {Client} [client]
  * @returns {Promise<{ messageId: string }>}
  */
-export const resumeStream = ({ messageId, fromMessageId, apiKeys }) =>
-  defaultClient().action("streaming.resumeStream", {
+export const resumeStream = ({ messageId, fromMessageId, apiKeys }, client = defaultClient()) =>
+  client.action("streaming.resumeStream", {
     messageId: messageId ?? fromMessageId,
     apiKeys: claudeKey(apiKeys),
   });
@@ -143,10 +150,11 @@ export const removePresence = (taskId, userId, tabId) =>
 
 /**
  * @param {ActivityInput} input
+ * @param {Client} [client]
  * @returns {Promise<any>} The activity.
  */
-export const broadcastActivity = (input) =>
-  defaultClient().mutation("presence.broadcastActivity", input);
+export const broadcastActivity = (input, client = defaultClient()) =>
+  client.mutation("presence.broadcastActivity", input);
 
 /**
  * @param {string} taskId

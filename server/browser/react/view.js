@@ -1,0 +1,82 @@
+// @ts-check
+/**
+ * What one component sees of one live query.
+ *
+ * It belongs to one function with one set of arguments, so that no value of others can remain.
+ * A state is the same object until it differs, which is what React compares.
+ */
+
+import { equal } from "./equal.js";
+
+/** @import { HeadwaterError, LiveQuery } from "../client.js" */
+
+/**
+ * `data` is undefined while `status` is "pending". Beside an error it is the last value that there
+ * was, if this component has seen one: an error can pass, and a page need not go blank for it.
+ * @template T
+ * @typedef {{ data: undefined, error: undefined, status: "pending" }
+ *   | { data: T, error: undefined, status: "success" }
+ *   | { data: T | undefined, error: HeadwaterError, status: "error" }} QueryState
+ */
+
+/** @typedef {LiveQuery<any>["result"]} Known */
+
+/** @typedef {((value: any) => any) | undefined} Select */
+
+/**
+ * @typedef {object} View
+ * @property {(onChange: () => void) => () => void} subscribe
+ * @property {(select?: Select) => QueryState<any>} read As of now.
+ * @property {(select?: Select) => QueryState<any>} readFirst As a server rendered it.
+ */
+
+/**
+ * @param {LiveQuery<any> | undefined} live None: nothing is opened.
+ * @param {Known} [first] What was known when a server rendered.
+ * @returns {View}
+ */
+export function createView(live, first) {
+  /** @type {Known} */
+  let known;
+  /** @type {Known} */
+  let held;
+  /** @type {Select} */
+  let selectedBy;
+  /** @type {QueryState<any> | undefined} */
+  let state;
+
+  /**
+   * @param {Known} result
+   * @param {Select} select
+   */
+  function see(result, select) {
+    if (state && result === known && select === selectedBy) return state;
+    if (!result?.error) held = result;
+    const error = result?.error;
+    const status = error ? "error" : result ? "success" : "pending";
+    let data = held && (select ? select(held.value) : held.value);
+    if (equal(data, state?.data)) data = state?.data;
+    const next = /** @type {QueryState<any>} */ ({ data, error, status });
+    known = result;
+    selectedBy = select;
+    return (state = equal(next, state) ? /** @type {QueryState<any>} */ (state) : next);
+  }
+
+  return {
+    subscribe: live?.subscribe ?? (() => () => {}),
+    read: (select) => see(live?.result, select),
+    readFirst: (select) => see(first, select),
+  };
+}
+
+/**
+ * The value alone: undefined while there is none. What cannot pass by itself, an error whose
+ * `retry` is "never", is thrown, to the error boundary; beside others the last value stays.
+ * @template T
+ * @param {QueryState<T>} state
+ * @returns {T | undefined}
+ */
+export function valueOf({ data, error }) {
+  if (error?.retry === "never") throw error;
+  return data;
+}
