@@ -4,9 +4,12 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
+
+from scripts.node_packages import NoPackages, node_packages
 
 expect.set_options(timeout=60_000)
 
@@ -93,6 +96,16 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         await browser.close()
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The npm packages that tests import."""
+    try:
+        return node_packages()
+    except NoPackages as error:
+        why = f"NO NPM PACKAGES: what needs them was NOT tested. {error}"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
 @pytest.fixture

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { act, useEffect } from "react";
+import { useActivityBroadcast, usePresence } from "headwater/react";
+import { complaints, createLog, Refusal, setUp } from "./stage.jsx";
+
+const beacons = [];
+beforeEach(() => {
+  beacons.length = 0;
+  hidden = false;
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  navigator.sendBeacon = (url, body) => beacons.push([url, body]);
+});
+
+let hidden = false;
+Object.defineProperty(document, "hidden", { get: () => hidden });
+const happens = (type) =>
+  act(async () => void window.dispatchEvent(new window.Event(type, { bubbles: true })));
+async function show(seen) {
+  hidden = !seen;
+  await happens("visibilitychange");
+}
+const pass = (ms) => act(async () => mock.timers.tick(ms));
+
+const log = createLog();
+function Here({ taskId = "t", userId = "u", userName = "Ada", userImage }) {
+  log.push(usePresence(taskId, userId, userName, userImage));
+}
+const update = (...said) => act(async () => log.last().updateActivity(...said));
+const names = ({ calls }) => calls.map(({ name }) => name.replace("presence.", ""));
+
+for (const strict of [false, true]) {
+  test(`somebody joins once, beats every 30 s, and leaves; strict: ${strict}`, async () => {
+    const stage = setUp();
+    const shown = await stage.render(<Here userImage="a.png" />, { strict });
+    const [{ args, key }] = stage.calls;
+    const { tabId, ...who } = args;
+    assert.deepEqual(who, { taskId: "t", userId: "u", userName: "Ada", userImage: "a.png" });
+    assert.equal(typeof tabId, "string");
+    assert.equal(key, undefined, "a heartbeat may come twice, and takes no turn");
+    await pass(29_999);
+    assert.equal(stage.calls.length, 1);
+    await pass(1);
+    await pass(30_000);
+    assert.deepEqual(names(stage), Array(3).fill("updatePresence"));
+    assert.deepEqual(stage.calls[2].args, args);
+    await shown.unmount();
+    assert.deepEqual(stage.calls.slice(3).map(({ name, args }) => [name, args]), [
+      ["presence.removePresence", { taskId: "t", userId: "u", tabId }],
+    ]);
+    await pass(120_000);
+    await show(true);
+    assert.equal(stage.calls.length, 4);
+  });
+}
+
+test("without a task or a user nobody is anywhere; another task is left and joined", async () => {
+  const stage = setUp();
+  const shown = await stage.render(<Here taskId={null} />);
+  await shown.render(<Here userId={null} />);
+  await update("typing");
+  await pass(60_000);
+  assert.equal(stage.calls.length, 0);
+  await shown.render(<Here taskId="one" />);
+  await shown.render(<Here taskId="two" />);
+  assert.deepEqual(
+    stage.calls.map(({ name, args }) => [name.split(".")[1], args.taskId]).sort(),
+    [["removePresence", "one"], ["updatePresence", "one"], ["updatePresence", "two"]],
+  );
+});
+
+test("another name is said with the next beat, and is no leaving", async () => {
+  const stage = setUp();
+  const shown = await stage.render(<Here userName="Ada" />);
+  await shown.render(<Here userName="Ada L." />);
+  await pass(30_000);
+  assert.deepEqual(names(stage), ["updatePresence", "updatePresence"]);
+  assert.equal(stage.calls[1].args.userName, "Ada L.");
+});
+
+test("a hidden tab beats every 45 s, and at once when it is seen again", async () => {
+  const stage = setUp();
+  await stage.render(<Here />);
+  await show(false);
+  await pass(30_000);
+  assert.equal(stage.calls.length, 2, "the beat that was due");
+  await pass(44_999);
+  assert.equal(stage.calls.length, 2);
+  await pass(1);
+  assert.equal(stage.calls.length, 3);
+  await pass(10_000);
+  await show(true);
+  assert.equal(stage.calls.length, 4);
+  await pass(30_000);
+  assert.equal(stage.calls.length, 5);
+});
+
+test("a page that goes says so by a beacon, and one that comes back joins again", async () => {
+  const stage = setUp();
+  await stage.render(<Here />);
+  const { taskId, userId, tabId } = stage.calls[0].args;
+  await happens("pagehide");
+  await show(false);
+  const [[url, body]] = beacons;
+  assert.equal(url, "/api/mutation/presence.removePresence");
+  assert.equal(body.type, "application/json");
+  assert.deepEqual(JSON.parse(await body.text()), { taskId, userId, tabId });
+  await pass(120_000);
+  await update("typing");
+  assert.equal(stage.calls.length, 1);
+  hidden = false;
+  await happens("pageshow");
+  assert.equal(stage.calls.length, 2);
+  assert.deepEqual([stage.calls[1].args.tabId, stage.calls[1].args.activity], [tabId, "typing"]);
+});
+
+test("moves go one at a time, and what came meanwhile goes together, the newest of each", async () => {
+  const answers = [];
+  const stage = setUp(undefined, () => new Promise((resolve) => answers.push(resolve)));
+  const answer = () => act(async () => answers.shift()(null));
+  await stage.render(<Here />, { strict: true });
+  await update("typing", { x: 0, y: 0 }, { start: 1, end: 2 });
+  for (let x = 1; x < 100; x += 1) await update(undefined, { x, y: 0 });
+  await update("idle", undefined, null);
+  assert.equal(stage.calls.length, 1);
+  await answer();
+  assert.equal(stage.calls.length, 2);
+  const { activity, cursor, selection } = stage.calls[1].args;
+  assert.deepEqual([activity, cursor, selection], ["idle", { x: 99, y: 0 }, null]);
+  await answer();
+  assert.equal(stage.calls.length, 2);
+  await update("viewing");
+  assert.deepEqual(Object.keys(stage.calls[2].args).sort(), [
+    "activity", "tabId", "taskId", "userId", "userName",
+  ]);
+  await answer();
+});
+
+test("who unmounts while a call is under way leaves after it", async () => {
+  const answers = [];
+  const stage = setUp(undefined, () => new Promise((resolve) => answers.push(resolve)));
+  const shown = await stage.render(<Here />);
+  await update("typing");
+  await shown.unmount();
+  assert.deepEqual(names(stage), ["updatePresence"]);
+  await act(async () => answers.shift()(null));
+  assert.deepEqual(names(stage), ["updatePresence", "removePresence"]);
+  answers.shift()(null);
+});
+
+test("a child may say what it does when it mounts", async () => {
+  const stage = setUp();
+  function Parent() {
+    const { updateActivity } = usePresence("t", "u", "Ada");
+    return <Child updateActivity={updateActivity} />;
+  }
+  function Child({ updateActivity }) {
+    useEffect(() => updateActivity("typing"), [updateActivity]);
+  }
+  await stage.render(<Parent />, { strict: true });
+  assert.equal(stage.calls.length, 1);
+  assert.equal(stage.calls[0].args.activity, "typing");
+});
+
+test("a call that fails throws nothing into the page, and the next beat comes", async () => {
+  const stage = setUp(undefined, () => new Refusal("not_found"));
+  await stage.render(<Here />);
+  assert.match(complaints.splice(0).join(), /not_found/);
+  await pass(30_000);
+  assert.equal(stage.calls.length, 2);
+  complaints.length = 0;
+  stage.answer = () => null;
+});
+
+test("an activity is recorded where there are a task and a user", async () => {
+  const stage = setUp(undefined, () => ({ _id: "a" }));
+  const said = createLog();
+  const Watch = ({ taskId }) => said.push(useActivityBroadcast(taskId, "u"));
+  const shown = await stage.render(<Watch />);
+  await said.last().broadcast("file-saved");
+  assert.equal(stage.calls.length, 0);
+  await shown.render(<Watch taskId="t" />);
+  assert.deepEqual(await said.last().broadcast("file-saved", { path: "a" }), { _id: "a" });
+  assert.deepEqual(stage.calls[0].args, {
+    taskId: "t",
+    userId: "u",
+    activityType: "file-saved",
+    metadata: { path: "a" },
+  });
+});
