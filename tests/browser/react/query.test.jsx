@@ -110,8 +110,15 @@ test("what is selected stays the same object while it says the same, and renders
   assert.equal(seen.length, 2);
   rows.push({ _id: "c", text: "" });
   await stage.tick();
-  assert.deepEqual(last(), success({ ids: ["a", "b", "c"] }));
+  const { data } = last();
+  assert.deepEqual(data, { ids: ["a", "b", "c"] });
   assert.equal(seen.length, 3);
+  stage.data = () => new Refusal("unavailable", "after");
+  await stage.tick();
+  stage.data = () => rows;
+  await stage.tick();
+  assert.equal(last().status, "success");
+  assert.equal(last().data, data);
 });
 
 test("what is selected may be no JSON, and is then compared by identity", async () => {
