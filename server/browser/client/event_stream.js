@@ -58,7 +58,7 @@ export function createEventStreamParser(onMessage) {
       if (index > 0) endLine();
       line += part;
       if (line.length + dataLength > eventLengthMax) {
-        throw new RangeError(`An event is longer than ${eventLengthMax} characters.`);
+        throw new RangeError("An event is too long.");
       }
     });
   };

@@ -20,8 +20,8 @@ export function fastTimers(speed = SPEED) {
 }
 
 /**
- * Subscribe, and wait until `last` is shown, the client has given up, or `elapsedMs` of its time have
- * passed.
+ * Subscribe, and wait until `last` is shown, the client has given up, or `elapsedMs` of its time
+ * have passed.
  * @returns What was shown, which errors were told, and the state in the end.
  */
 export async function survive(createClient, options, last, elapsedMs, speed = SPEED) {

@@ -26,11 +26,10 @@ export function read(held, known, first, id, data) {
   }
   check(isObject(message) && typeof message.queries === "object", "no transition");
   check(message.queries !== null, "no queries");
-  check(id !== "", "no position");
-  const from = Object.hasOwn(message, "from") ? message.from : null;
-  check(from === null || typeof from === "string", "no position to continue");
+  check(/^\d+\.\d+~[^~]{1,40}$/.test(id), "no position");
   const values = clone(held.values);
   if (first) {
+    const { from = null } = message;
     const held_ = (entry) => entry && "value" in entry && (entry.at ?? held.position);
     check(
       from === null || Object.values(values).some((entry) => held_(entry) === from),
@@ -44,7 +43,7 @@ export function read(held, known, first, id, data) {
     const said = ["snapshot", "patch", "error"].filter((name) => Object.hasOwn(entry, name));
     check(said.length === 1, "not exactly one");
     const { at = null } = entry;
-    check(!Object.hasOwn(entry, "at") || typeof at === "string", "no position of a value");
+    check(at === null || typeof at === "string", "no position of a value");
     if (said[0] === "error") values[key] = { error: true };
     else if (said[0] === "snapshot") values[key] = { value: entry.snapshot, at };
     else {

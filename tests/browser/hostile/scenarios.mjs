@@ -5,6 +5,7 @@ const EVIL = [{ _id: "a", text: "EVIL" }];
 const POSITION = "11.1~b";
 
 const deep = (depth, inner = "1") => `${"[".repeat(depth)}${inner}${"]".repeat(depth)}`;
+const operation = (op, path, value) => `{"op":"${op}","path":"${path}","value":${value}}`;
 const bytes = (...parts) => Buffer.concat(parts.map((part) => Buffer.from(part)));
 
 /** Data that is no transition. */
@@ -94,9 +95,13 @@ const ENTRIES = {
 /** The same, as text that `JSON.stringify` would not write. */
 const RAW_ENTRIES = {
   "a snapshot in a prototype": `{"__proto__":{"snapshot":${JSON.stringify(EVIL)}}}`,
-  "a deep operation that does not fit": `{"patch":[{"op":"nonsense","path":"/0","value":${deep(200_000)}}]}`,
+  "a deep operation that does not fit": `{"patch":[${operation("nonsense", "/0", deep(200_000))}]}`,
   "a deep patch": `{"patch":${deep(200_000)}}`,
-  "a deep test": `{"patch":[{"op":"add","path":"/0/x","value":${deep(50_000)}},{"op":"add","path":"/0/y","value":${deep(50_000)}},{"op":"test","path":"/0/x","value":${deep(50_000, "2")}}]}`,
+  "a deep test": `{"patch":[${[
+    operation("add", "/0/x", deep(50_000)),
+    operation("add", "/0/y", deep(50_000)),
+    operation("test", "/0/x", deep(50_000, "2")),
+  ]}]}`,
 };
 
 /** Pieces of a stream that has begun well, or has not begun. */
@@ -193,7 +198,8 @@ const ANSWERS = {
   "a reset at once": ["reset"],
   "half a head": ["HTTP/1.1 200 OK\r\nContent-Ty", "end"],
   "chunks of a wrong length": [
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "zz\r\n",
     "end",
   ],
   "a compression that is none": [

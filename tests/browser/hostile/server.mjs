@@ -102,7 +102,8 @@ function write(socket, piece) {
   if (socket.destroyed) throw new Error("The client has gone.");
   if (socket.write(piece)) return undefined;
   return new Promise((resolve, reject) => {
-    socket.once("drain", resolve).once("close", () => reject(new Error("The client has gone.")));
+    const gone = () => reject(new Error("The client has gone."));
+    socket.once("close", gone).once("drain", () => resolve(socket.off("close", gone)));
   });
 }
 
