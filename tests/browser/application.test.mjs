@@ -105,6 +105,28 @@ for (const [name, args, url, body] of [
   });
 }
 
+for (const [name, args] of [
+  ["streamChat", [oldChat]],
+  ["streamChatWithTools", [oldChat]],
+  ["cancelStream", ["m"]],
+  ["resumeStream", [{ messageId: "m" }]],
+  ["updatePresence", [presence]],
+  ["getActiveUsers", ["t", undefined]],
+  ["removePresence", ["t", "u", undefined]],
+  ["broadcastActivity", [activity]],
+  ["getRecentActivities", ["t", undefined]],
+  ["listToolCallsByMessage", ["m"]],
+  ["listToolCallsByTask", ["t"]],
+  ["getToolCallById", ["c"]],
+]) {
+  test(`${name} takes a client of one's own at its end`, async () => {
+    const own = createFetch([200, { value: "own", position: "1.1~x" }]);
+    const client = createClient({ fetch: own.fetch, EventSource: class {} });
+    assert.equal(await headwater[name](...args, client), "own");
+    assert.deepEqual([asked.length, own.asked.length], [0, 1]);
+  });
+}
+
 test("the default client is made at first use, and is one", () => {
   setDefaultClient(undefined);
   const made = defaultClient();

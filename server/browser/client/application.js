@@ -5,6 +5,8 @@
  * Of what they take, and we do not: `llmModel` is the model where it is given, `clientMessageId`
  * is the Idempotency-Key, keys of other services than Anthropic are never sent, and
  * `promptMessageId` is left out, because the prompt's message is made with the reply's.
+ *
+ * Each takes the client that it is to use at its end, after all that it may be given.
  */
 
 import { defaultClient } from "./default_client.js";
@@ -22,6 +24,7 @@ import { defaultClient } from "./default_client.js";
  * @property {boolean} [autoResume]
  * @property {string} [clientMessageId] Equal ones start one reply, whoever asks.
  * @property {string} [promptMessageId]
+ * @property {OfferedTool[]} [tools] What Claude may call.
  */
 
 /**
@@ -64,53 +67,35 @@ import { defaultClient } from "./default_client.js";
 /** @typedef {{ messageId: string, userMessageId: string }} Begun */
 
 /**
- * Ask Claude; resolves as soon as the reply's message is there, in which it grows.
+ * Ask Claude, who may call the tools that are given; resolves as soon as the reply's message is
+ * there, in which it grows.
  * @param {ChatInput} input
  * @param {Client} [client]
  * @returns {Promise<Begun>}
  */
-export function streamChat(input, client = defaultClient()) {
-  return chat(client, "streaming.streamChat", input, {});
-}
-
-/**
- * The same with tools; without one it is `streamChat`.
- * @param {ChatInput & { tools?: OfferedTool[] }} input
- * @param {Client} [client]
- * @returns {Promise<Begun>}
- */
-export function streamChatWithTools({ tools, ...input }, client = defaultClient()) {
-  if (!tools?.length) return streamChat(input, client);
-  return chat(client, "streaming.streamChatWithTools", input, { tools });
-}
-
-/**
- * @param {Client} client
- * @param {string} functionName
- * @param {ChatInput} input
- * @param {{ tools?: OfferedTool[] }} more
- * @returns {Promise<Begun>}
- */
-function chat(client, functionName, input, more) {
-  const { model, llmModel, apiKeys, clientMessageId, promptMessageId, ...rest } = input;
-  const args = { ...rest, ...more, model: llmModel ?? model, apiKeys: claudeKey(apiKeys) };
-  return client.action(
-    functionName,
-    args,
-    clientMessageId ? { idempotencyKey: clientMessageId } : {},
+export function streamChat(
+  { model, llmModel, tools, apiKeys, clientMessageId, promptMessageId, ...rest },
+  client,
+) {
+  const offered = tools?.length ? { tools } : undefined;
+  return act(
+    client,
+    offered ? "streamChatWithTools" : "streamChat",
+    { ...rest, ...offered, model: llmModel ?? model },
+    apiKeys,
+    clientMessageId,
   );
 }
 
-/** @param {Record<string, string | undefined>} [apiKeys] */
-const claudeKey = (apiKeys) => (apiKeys?.anthropic ? { anthropic: apiKeys.anthropic } : undefined);
+export { streamChat as streamChatWithTools };
 
 /**
+ * End a reply that is being written.
  * @param {string} messageId
  * @param {Client} [client]
  * @returns {Promise<{ cancelled: boolean }>}
  */
-export const cancelStream = (messageId, client = defaultClient()) =>
-  client.action("streaming.cancelStream", { messageId });
+export const cancelStream = (messageId, client) => act(client, "cancelStream", { messageId });
 
 /**
  * Go on with a reply that was cut, from its end; with the model and the prompt that it began with.
@@ -118,35 +103,52 @@ export const cancelStream = (messageId, client = defaultClient()) =>
  * @param {Client} [client]
  * @returns {Promise<{ messageId: string }>}
  */
-export const resumeStream = ({ messageId, fromMessageId, apiKeys }, client = defaultClient()) =>
-  client.action("streaming.resumeStream", {
-    messageId: messageId ?? fromMessageId,
-    apiKeys: claudeKey(apiKeys),
-  });
+export const resumeStream = ({ messageId, fromMessageId, apiKeys }, client) =>
+  act(client, "resumeStream", { messageId: messageId ?? fromMessageId }, apiKeys);
+
+/**
+ * @param {Client | undefined} client
+ * @param {string} name
+ * @param {object} args
+ * @param {Record<string, string | undefined>} [apiKeys] Of which Anthropic's alone is sent.
+ * @param {string} [idempotencyKey]
+ * @returns {Promise<any>}
+ */
+function act(client = defaultClient(), name, args, apiKeys, idempotencyKey) {
+  const anthropic = apiKeys?.anthropic;
+  return client.action(
+    `streaming.${name}`,
+    { ...args, ...(anthropic && { apiKeys: { anthropic } }) },
+    idempotencyKey ? { idempotencyKey } : {},
+  );
+}
 
 /**
  * @param {PresenceInput} input
+ * @param {Client} [client]
  * @returns {Promise<string>} The `_id` of the person's row.
  */
-export const updatePresence = (input) =>
-  defaultClient().mutation("presence.updatePresence", input, { idempotent: true });
+export const updatePresence = (input, client = defaultClient()) =>
+  client.mutation("presence.updatePresence", input, { idempotent: true });
 
 /**
  * @param {string} taskId
  * @param {number} [timeoutMs]
+ * @param {Client} [client]
  * @returns {Promise<any[]>}
  */
-export const getActiveUsers = (taskId, timeoutMs) =>
-  defaultClient().query("presence.getActiveUsers", { taskId, timeoutMs });
+export const getActiveUsers = (taskId, timeoutMs, client) =>
+  ask(client, "presence.getActiveUsers", { taskId, timeoutMs });
 
 /**
  * @param {string} taskId
  * @param {string} userId
  * @param {string} [tabId] Absent: all tabs of the person.
+ * @param {Client} [client]
  * @returns {Promise<null>}
  */
-export const removePresence = (taskId, userId, tabId) =>
-  defaultClient().mutation("presence.removePresence", { taskId, userId, tabId });
+export const removePresence = (taskId, userId, tabId, client = defaultClient()) =>
+  client.mutation("presence.removePresence", { taskId, userId, tabId });
 
 /**
  * @param {ActivityInput} input
@@ -159,28 +161,40 @@ export const broadcastActivity = (input, client = defaultClient()) =>
 /**
  * @param {string} taskId
  * @param {number} [limit]
+ * @param {Client} [client]
  * @returns {Promise<any[]>} Newest first.
  */
-export const getRecentActivities = (taskId, limit) =>
-  defaultClient().query("presence.getRecentActivities", { taskId, limit });
+export const getRecentActivities = (taskId, limit, client) =>
+  ask(client, "presence.getRecentActivities", { taskId, limit });
 
 /**
  * @param {string} messageId
+ * @param {Client} [client]
  * @returns {Promise<any[]>}
  */
-export const listToolCallsByMessage = (messageId) =>
-  defaultClient().query("toolCallTracking.byMessage", { messageId });
+export const listToolCallsByMessage = (messageId, client) =>
+  ask(client, "toolCallTracking.byMessage", { messageId });
 
 /**
  * @param {string} taskId
+ * @param {Client} [client]
  * @returns {Promise<any[]>} Oldest first.
  */
-export const listToolCallsByTask = (taskId) =>
-  defaultClient().query("toolCallTracking.byTask", { taskId });
+export const listToolCallsByTask = (taskId, client) =>
+  ask(client, "toolCallTracking.byTask", { taskId });
 
 /**
  * @param {string} toolCallId Claude's name for the call, not its `_id`.
+ * @param {Client} [client]
  * @returns {Promise<any>} Null where there is none.
  */
-export const getToolCallById = (toolCallId) =>
-  defaultClient().query("toolCallTracking.byToolCallId", { toolCallId });
+export const getToolCallById = (toolCallId, client) =>
+  ask(client, "toolCallTracking.byToolCallId", { toolCallId });
+
+/**
+ * @param {Client | undefined} client
+ * @param {string} functionName
+ * @param {Record<string, unknown>} args
+ * @returns {Promise<any>}
+ */
+const ask = (client = defaultClient(), functionName, args) => client.query(functionName, args);
