@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -42,13 +43,16 @@ class ConvexExport:
 
     def documents(self, table: str) -> Iterator[tuple[int, dict[str, Any] | NoDocument]]:
         """Line by line, from 1 on, empty ones left out; what is no document as the reason."""
+        from server.store.importing import lines  # here, because other commands need no driver
+
         with cast("BinaryIO", self._files[table].open("rb")) as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, _document(line)
+            for number, line in lines(file):
+                yield number, _document(line)
 
 
-def _document(line: bytes) -> dict[str, Any] | NoDocument:
+def _document(line: bytes | None) -> dict[str, Any] | NoDocument:
+    if line is None:
+        return NoDocument("it is too long")
     try:
         parsed: object = json.loads(line)
     except (ValueError, RecursionError):
@@ -76,7 +80,7 @@ def open_export(path: Path) -> Generator[ConvexExport]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield _some(ConvexExport(_root(archive)), path)
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile, zlib.error):
         raise StartupError(
             f"{path} is no ZIP file or folder that can be read; name what "
             "`npx convex export --path` wrote."

@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError
 from schemas.document import new_id
 from server.store.extended_json import RAW, Unreadable, from_line
 
-__all__ = ["Mode", "Outcome", "import_file", "judge_file"]
+__all__ = ["Mode", "Outcome", "import_file", "judge_file", "lines"]
 
 Mode = Literal["upsert", "insert", "replace"]
 """What becomes of documents that are there already, by the file's `_id`: ``upsert`` puts the
@@ -220,7 +220,7 @@ def _batches(path: Path, mode: Mode, outcome: Outcome, progress: Progress) -> It
     size = 0
     with path.open("rb") as file:
         progress(0, total)
-        for number, text in _lines(file):
+        for number, text in lines(file):
             try:
                 document = _document(text, mode)
             except Unreadable as error:
@@ -251,7 +251,7 @@ def _document(text: bytes | None, mode: Mode) -> RawBSONDocument:
     return RawBSONDocument(bson.encode(dict(fields), codec_options=RAW), RAW)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     """Line by line, from 1 on, empty ones left out; None for one that is too long to be held."""
     number = 0
     while text := file.readline(LINE_BYTES_MAX):

@@ -1,6 +1,7 @@
 """`headwater convert`: a Convex export becomes what `headwater import` takes."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,32 @@ async def test_what_is_no_export_is_refused_in_a_sentence(
     said = await headwater_here("convert", tmp_path / ("folder" if path == "." else path))
     assert said.code == 2
     assert words in said.stderr[0]
+
+
+def break_in_the_middle(export: Path) -> None:
+    whole = export.read_bytes()
+    at = whole.index(b'"name": "Ada"')  # stored, not compressed
+    export.write_bytes(whole[:at] + b"#" + whole[at + 1 :])
+
+
+async def test_an_export_that_is_broken_in_the_middle_leaves_no_file_of_it(
+    export: Path, tmp_path: Path
+) -> None:
+    break_in_the_middle(export)
+    said = await headwater_here("convert", export, "users", "--to", tmp_path / "out")
+    assert said.code == 2
+    assert "can be read" in said.stderr[0]
+    assert [one.name for one in (tmp_path / "out").glob("*.jsonl")] == []
+
+
+async def test_of_a_folder_of_exports_the_newest_is_taken(export: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "snapshot_1.zip", "w"):
+        pass
+    shutil.move(export, folder / "snapshot_2.zip")
+    said = await headwater_here("convert", folder, "users", "--to", tmp_path / "out")
+    assert said.code == 0, said.said
 
 
 async def test_tables_are_converted_by_name(export: Path, tmp_path: Path) -> None:

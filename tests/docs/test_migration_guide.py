@@ -1,4 +1,4 @@
-"""What MIGRATION shows runs as it stands there, and what it names exists."""
+"""What MIGRATION shows runs as it stands there; what it names exists."""
 
 import json
 import os
