@@ -122,7 +122,7 @@ export class Stream {
    * @param {string} position
    */
   #take({ queries, from = null }, position) {
-    if (!isPosition(position)) throw new OutOfStep("position");
+    if (!isPosition(position) || queries !== Object(queries)) throw new OutOfStep("form");
     if (!this.begun) this.results.continueFrom(from);
     const entries = Object.entries(queries).map(([id, entry]) => {
       const key = this.#keys.get(id);

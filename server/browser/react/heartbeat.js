@@ -39,9 +39,7 @@ export function createHeartbeat(client, who, details) {
    * @param {Record<string, unknown>} args
    */
   const call = (name, args) =>
-    client.mutation(`presence.${name}`, args, { idempotent: true }).catch((error) => {
-      if (error.retry === "never") console.error(error);
-    });
+    client.mutation(`presence.${name}`, args, { idempotent: true }).catch(console.error);
 
   /** @param {object} values Undefined ones are not said. */
   function say(values) {

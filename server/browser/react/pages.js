@@ -101,7 +101,7 @@ export function createPages(client, functionName, args, size) {
     /** @type {readonly any[]} */
     let results = values.flatMap((value) => value?.page ?? none);
     if (equal(results, state.results)) results = state.results;
-    const now = { results, status, isLoading: status.startsWith("Loading"), loadMore };
+    const now = { results, status, isLoading: !last || more, loadMore };
     return (state = equal(now, state) ? state : now);
   }
 

@@ -21,8 +21,8 @@ import { createView, valueOf } from "./view.js";
 /**
  * Follow a query.
  *
- * Beside an error `data` is the last value that this component has seen, if there was one. With
- * "skip" for its arguments a query is pending, and nothing is opened.
+ * Beside an error that can pass, `data` is the last value that this component has seen. With "skip"
+ * for its arguments a query is pending, and nothing is opened.
  * @template {string} F
  * @template [S=ResultOf<F>]
  * @param {OfKind<F, "query">} functionName

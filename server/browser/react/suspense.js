@@ -2,7 +2,6 @@
 /** Queries that suspend until their value is there. */
 
 import { useView } from "./query.js";
-import { valueOf } from "./view.js";
 
 /** @import { ArgsOf, LiveQuery, OfKind, ResultOf } from "../client.js" */
 /** @import { QueryOptions } from "./query.js" */
@@ -24,7 +23,7 @@ export function useSuspenseQuery(functionName, args, options) {
   const [state, live] = useView(functionName, args, options, true);
   if (state.status === "pending") throw arrival(/** @type {LiveQuery<any>} */ (live));
   if (state.data === undefined) throw state.error;
-  return valueOf(state);
+  return state.data;
 }
 
 /**

@@ -11,8 +11,8 @@ import { equal } from "./equal.js";
 /** @import { HeadwaterError, LiveQuery } from "../client.js" */
 
 /**
- * `data` is undefined while `status` is "pending". Beside an error it is the last value that there
- * was, if this component has seen one: an error can pass, and a page need not go blank for it.
+ * `data` is undefined while `status` is "pending". Beside an error that can pass it is the last value
+ * that there was, if this component has seen one; beside another, such as "forbidden", it is gone.
  * @template T
  * @typedef {{ data: undefined, error: undefined, status: "pending" }
  *   | { data: T, error: undefined, status: "success" }
@@ -51,8 +51,8 @@ export function createView(live, first) {
    */
   function see(result, select) {
     if (state && result === known && select === selectedBy) return state;
-    if (!result?.error) held = result;
     const error = result?.error;
+    if (error?.retry !== "after") held = error ? undefined : result;
     const status = error ? "error" : result ? "success" : "pending";
     let data = held && (select ? select(held.value) : held.value);
     if (equal(data, state?.data)) data = state?.data;

@@ -148,20 +148,26 @@ test("a selection follows what the component selects by", async () => {
   assert.equal(last().data, 2, "of the value before the error, by what is selected now");
 });
 
-test("beside an error there is the last value, until the next", async () => {
-  const stage = setUp(() => ["one"]);
-  const { Watch, last } = watcher(() => useQuery("list", {}));
-  await stage.render(<Watch />);
-  await stage.tick();
-  const { data } = last();
-  stage.data = () => new Refusal("forbidden");
-  await stage.tick();
-  assert.equal(last().data, data);
-  assert.deepEqual([last().status, last().error.code], ["error", "forbidden"]);
-  stage.data = () => ["one", "two"];
-  await stage.tick();
-  assert.deepEqual(last(), success(["one", "two"]));
-});
+for (const [code, retry, stays] of [
+  ["unavailable", "after", true],
+  ["forbidden", "never", false],
+]) {
+  test(`beside "${code}" the last value ${stays ? "stays until the next" : "is gone"}`, async () => {
+    const stage = setUp(() => ["one"]);
+    const { Watch, last } = watcher(() => useQuery("list", {}, { select: (list) => list.slice() }));
+    await stage.render(<Watch />);
+    await stage.tick();
+    const { data } = last();
+    assert.deepEqual(data, ["one"]);
+    stage.data = () => new Refusal(code, retry);
+    await stage.tick();
+    assert.equal(last().data, stays ? data : undefined);
+    assert.deepEqual([last().status, last().error.code], ["error", code]);
+    stage.data = () => ["one", "two"];
+    await stage.tick();
+    assert.deepEqual(last(), success(["one", "two"]));
+  });
+}
 
 test("a bare value stays beside an error that can pass, and gives way to one that cannot", async () => {
   const stage = setUp(() => ({ title: "x" }));
