@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.document import Document, Index
+from schemas.tasks import TaskId
 
 __all__ = ["ACTIVITY_DAYS", "Activity"]
 
@@ -25,7 +26,7 @@ class Activity(
     ``file-opened``, ``file-saved``, or whatever a caller names.
     """
 
-    task_id: str
+    task_id: TaskId
     user_id: str
     activity_type: str
     metadata: dict[str, Any] | None = None

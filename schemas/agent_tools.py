@@ -3,9 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from schemas.chat_messages import MessageId
 from schemas.document import Document, Internal, Part
+from schemas.reference import Ref
+from schemas.tasks import TaskId
 
-__all__ = ["AgentTool", "Approval", "ToolError", "ToolRunner", "ToolStatus"]
+__all__ = ["AgentTool", "AgentToolId", "Approval", "ToolError", "ToolRunner", "ToolStatus"]
+
+AgentToolId = Annotated[str, Ref("agentTools")]
+"""Of the document; the call's name for Claude is its `tool_call_id`."""
 
 ToolStatus = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED"]
 Approval = Literal["required", "approved", "denied"]
@@ -40,8 +46,8 @@ class AgentTool(
     for somebody who claims it. A call whose `approval` is ``required`` waits for a person first.
     """
 
-    message_id: str
-    task_id: str
+    message_id: MessageId
+    task_id: TaskId
     tool_name: str
     args: dict[str, Any]
     tool_call_id: str

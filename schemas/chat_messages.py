@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from schemas.document import Document, Index, Internal, Part
+from schemas.reference import Ref
 from schemas.streamed_text import StreamedText
+from schemas.tasks import TaskId
 
 __all__ = [
     "ChatMessage",
     "Lease",
     "MessageError",
+    "MessageId",
     "MessagePart",
     "MessageStatus",
     "OfferedTool",
@@ -25,6 +28,8 @@ __all__ = [
     "ToolResultPart",
     "Usage",
 ]
+
+MessageId = Annotated[str, Ref("chatMessages")]
 
 Role = Literal["user", "assistant", "system"]
 MessageStatus = Literal["PENDING", "STREAMING", "COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"]
@@ -157,7 +162,7 @@ class ChatMessage(
     a message that a person wrote is COMPLETED at once.
     """
 
-    task_id: str
+    task_id: TaskId
     role: Role
     sequence: int
     status: MessageStatus
@@ -172,7 +177,7 @@ class ChatMessage(
     request_ids: list[str] | None = None
     """Claude's names for the calls that were made, for a question to Anthropic."""
     lease: Annotated[Lease | None, Internal()] = None
-    asked_by: str | None = None
+    asked_by: MessageId | None = None
     """Of a reply, the message that it answers."""
     attempts: Annotated[int, Internal()] = 0
     settings: Annotated[ReplySettings | None, Internal()] = None

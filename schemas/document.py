@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticOmit
 
 from schemas.names import stored_name
+from schemas.reference import TABLE_KEY
 from schemas.storable import storable
 
 __all__ = ["Document", "Index", "Internal", "Part", "new_id"]
@@ -139,6 +140,17 @@ class Document(Part):
         for own in ("collection", "indexes", "object_id"):
             kwargs.pop(own, None)
         super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """A description says whose the ``_id`` is, and of which table the documents look so."""
+        described: dict[str, Any] = handler(schema)
+        model: dict[str, Any] = handler.resolve_ref_schema(described)
+        if cls.collection and "_id" in model.get("properties", {}):
+            model["properties"]["_id"].setdefault(TABLE_KEY, cls.collection)
+            if handler.mode == "serialization":  # what is given may look otherwise
+                model[TABLE_KEY] = cls.collection
+        return described
 
     def stored(self) -> dict[str, Any]:
         """This document as MongoDB stores it."""

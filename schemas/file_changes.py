@@ -3,6 +3,7 @@
 from typing import Literal
 
 from schemas.document import Document
+from schemas.tasks import TaskId
 
 __all__ = ["ChangeType", "FileChange"]
 
@@ -12,7 +13,7 @@ ChangeType = Literal["CREATE", "UPDATE", "DELETE", "RENAME"]
 class FileChange(Document, collection="fileChanges", indexes=[("taskId", "createdAt")]):
     """One change of one file. `old_path` is there for a RENAME, and only for one."""
 
-    task_id: str
+    task_id: TaskId
     change_type: ChangeType
     path: str
     old_path: str | None = None

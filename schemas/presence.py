@@ -6,8 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat
 
 from schemas.document import Document, Internal, Part
+from schemas.reference import Ref
+from schemas.tasks import TaskId
 
-__all__ = ["Cursor", "Presence", "PresenceActivity", "Selection"]
+__all__ = ["Cursor", "Presence", "PresenceActivity", "PresenceId", "Selection"]
+
+PresenceId = Annotated[str, Ref("presence")]
 
 PresenceActivity = Literal["viewing", "typing", "editing-file", "running-command", "idle"]
 
@@ -41,7 +45,7 @@ class Presence(
     they came, `last_seen_at` when the last of their tabs was heard of.
     """
 
-    task_id: str
+    task_id: TaskId
     user_id: str
     user_name: str
     user_image: str | None = None

@@ -3,8 +3,11 @@
 from typing import Annotated, Literal
 
 from schemas.document import Document, Internal
+from schemas.reference import Ref
 
-__all__ = ["Task", "TaskStatus"]
+__all__ = ["Task", "TaskId", "TaskStatus"]
+
+TaskId = Annotated[str, Ref("tasks")]
 
 TaskStatus = Literal["ACTIVE", "COMPLETED", "ARCHIVED"]
 

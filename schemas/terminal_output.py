@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.document import Document, Index, Internal, Part
 from schemas.streamed_text import StreamedText
+from schemas.tasks import TaskId
 
 __all__ = ["OutputStream", "StreamSizes", "TerminalOutput", "TerminalPart"]
 
@@ -49,7 +50,7 @@ class TerminalOutput(
     back within a command; a task's terminal is its segments by `created_at` and `sequence`.
     """
 
-    task_id: str
+    task_id: TaskId
     command_id: str
     sequence: int
     """Which of its command's segments; those between two that are there were left out."""

@@ -1,11 +1,15 @@
 """What tools did in a task's workspace, and how long it took."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from schemas.document import Document
+from schemas.reference import Ref
+from schemas.tasks import TaskId
 
-__all__ = ["ToolLog", "ToolLogStatus"]
+__all__ = ["ToolLog", "ToolLogId", "ToolLogStatus"]
+
+ToolLogId = Annotated[str, Ref("toolLogs")]
 
 ToolLogStatus = Literal["RUNNING", "COMPLETED", "FAILED"]
 
@@ -16,7 +20,7 @@ class ToolLog(Document, collection="toolLogs", indexes=[("taskId", "createdAt")]
     A long input, output or error has its middle left out, with a mark.
     """
 
-    task_id: str
+    task_id: TaskId
     tool_name: str
     status: ToolLogStatus = "RUNNING"
     tool_call_id: str | None = None

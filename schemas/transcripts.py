@@ -2,7 +2,9 @@
 
 from typing import Literal
 
+from schemas.chat_messages import MessageId
 from schemas.document import Document, Index
+from schemas.tasks import TaskId
 
 __all__ = ["TranscriptEntry", "TranscriptKind", "TranscriptRole"]
 
@@ -27,13 +29,13 @@ class TranscriptEntry(
     ``retracted`` (the entries of this message no longer count).
     """
 
-    task_id: str
+    task_id: TaskId
     number: int
     kind: TranscriptKind
     content: str
     """JSON: the content blocks of a turn; of a base, its settings."""
     role: TranscriptRole | None = None
-    message_id: str | None = None
+    message_id: MessageId | None = None
     sequence: int = 0
     """The message's place in its task."""
     attempt: int = 0

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from schemas.document import Document
+from schemas.tasks import TaskId
 
 __all__ = ["WorkspaceHealth", "WorkspaceStatus"]
 
@@ -13,7 +14,7 @@ WorkspaceHealth = Literal["healthy", "degraded", "gone"]
 class WorkspaceStatus(Document, collection="workspaceStatus", indexes=[("taskId", "lastSeenAt")]):
     """One workspace; its ``_id`` is its task's. How well it is follows from `last_seen_at` too."""
 
-    task_id: str
+    task_id: TaskId
     status: WorkspaceHealth
     """What it says of itself; ``gone`` where it was told to stop."""
     last_seen_at: datetime

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas import tasks
 from schemas.tasks import Task
 from server.runtime import NotFound, QueryCtx
 
 __all__ = ["TaskId", "known_task"]
 
-TaskId = Annotated[str, Field(max_length=200)]
+TaskId = Annotated[tasks.TaskId, Field(max_length=200)]
 
 
 async def known_task(ctx: QueryCtx, task_id: str) -> None:

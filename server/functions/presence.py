@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from schemas.activities import Activity
-from schemas.presence import Cursor, Presence, PresenceActivity, Selection
-from schemas.tasks import Task
+from schemas.presence import Cursor, Presence, PresenceActivity, PresenceId, Selection
+from schemas.tasks import Task, TaskId
 from server.functions.stays import (
     arrive,
     heard_of,
@@ -56,6 +56,7 @@ BATCHES_MAX = 50
 """In one clean-up; the next goes on."""
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
+OfTask = Annotated[TaskId, Field(min_length=1, max_length=200)]
 Keep = Literal["keep"]
 """What an argument says that is absent: what was last said stays. Null takes it away."""
 
@@ -63,7 +64,7 @@ Keep = Literal["keep"]
 @query
 def get_active_users(
     ctx: QueryCtx,
-    task_id: Id,
+    task_id: OfTask,
     timeout_ms: Annotated[int, Field(ge=1, le=TIMEOUT_MS_MAX)] = 60_000,
 ) -> Find[Presence]:
     """Who is in a task, in the order in which they came.
@@ -94,7 +95,7 @@ def _minute(time: Any) -> Any:
 @mutation(transaction=False)
 async def update_presence(
     ctx: MutationCtx,
-    task_id: Id,
+    task_id: OfTask,
     user_id: Id,
     user_name: Annotated[str, Field(min_length=1, max_length=200)],
     user_image: Annotated[str, Field(max_length=2_000)] | None = None,
@@ -102,7 +103,7 @@ async def update_presence(
     cursor: Cursor | Keep | None = "keep",
     selection: Selection | Keep | None = "keep",
     tab_id: Annotated[str, Field(max_length=200)] | None = None,
-) -> str:
+) -> PresenceId:
     """Say that somebody is there, every 30 s from each tab; at once what they do.
 
     What is left out stays as it was last said, by whichever tab; a `cursor` or `selection` of null
@@ -138,7 +139,7 @@ async def update_presence(
 @mutation
 async def remove_presence(
     ctx: MutationCtx,
-    task_id: Id,
+    task_id: OfTask,
     user_id: Id,
     tab_id: Annotated[str, Field(max_length=200)] | None = None,
 ) -> None:
@@ -155,7 +156,7 @@ async def remove_presence(
 
 @query
 def get_recent_activities(
-    ctx: QueryCtx, task_id: Id, limit: Annotated[int, Field(ge=1, le=200)] = 50
+    ctx: QueryCtx, task_id: OfTask, limit: Annotated[int, Field(ge=1, le=200)] = 50
 ) -> Find[Activity]:
     """What was done in a task last, newest first."""
     return ctx.find(Activity, {"taskId": task_id}, sort=[("timestamp", -1)], limit=limit)
@@ -164,7 +165,7 @@ def get_recent_activities(
 @mutation(transaction=False)
 async def broadcast_activity(
     ctx: MutationCtx,
-    task_id: Id,
+    task_id: OfTask,
     user_id: Id,
     activity_type: Annotated[str, Field(min_length=1, max_length=100)],
     metadata: dict[str, Any] | None = None,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas.agent_tools import AgentTool
-from schemas.chat_messages import ChatMessage, ReplySettings, TextPart
+from schemas.chat_messages import ChatMessage, MessageId, ReplySettings, TextPart
 from schemas.tasks import Task
 from server.functions import transcripts
 from server.functions.reply_lease import EXPIRED, RUNNING, fence, new_lease, renew
@@ -56,8 +56,8 @@ class Begun(BaseModel):
         userMessageId: The prompt.
     """
 
-    messageId: str  # noqa: N815  # a wire name
-    userMessageId: str  # noqa: N815  # a wire name
+    messageId: MessageId  # noqa: N815  # a wire name
+    userMessageId: MessageId  # noqa: N815  # a wire name
 
 
 @dataclass(frozen=True)

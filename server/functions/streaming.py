@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from schemas.agent_tools import AgentTool
-from schemas.chat_messages import ChatMessage, OfferedTool, ReplySettings
+from schemas.chat_messages import ChatMessage, MessageId, OfferedTool, ReplySettings
+from schemas.tasks import TaskId
 from server.functions.agent_loop import write_reply
 from server.functions.api_keys import ApiKeys, claude_key
 from server.functions.message_writer import MessageWriter
@@ -70,7 +71,7 @@ class Resumed(BaseModel):
         messageId: The reply.
     """
 
-    messageId: str  # noqa: N815  # a wire name
+    messageId: MessageId  # noqa: N815  # a wire name
 
 
 class Cancelled(BaseModel):
@@ -86,7 +87,7 @@ class Cancelled(BaseModel):
 @action
 async def stream_chat(
     ctx: ActionCtx,
-    task_id: str,
+    task_id: TaskId,
     prompt: Prompt,
     model: str = DEFAULT_MODEL,
     system_prompt: str | None = None,
@@ -104,7 +105,7 @@ async def stream_chat(
 @action
 async def stream_chat_with_tools(
     ctx: ActionCtx,
-    task_id: str,
+    task_id: TaskId,
     prompt: Prompt,
     tools: Annotated[list[ToolOffer], Field(min_length=1, max_length=TOOLS_MAX)],
     model: str = DEFAULT_MODEL,
@@ -122,7 +123,7 @@ async def stream_chat_with_tools(
 
 
 @action
-async def cancel_stream(ctx: ActionCtx, message_id: str) -> Cancelled:
+async def cancel_stream(ctx: ActionCtx, message_id: MessageId) -> Cancelled:
     """End a reply that is being written, from wherever. What was written stays.
 
     Doing it twice, or to a reply that has ended, is harmless.
@@ -132,7 +133,7 @@ async def cancel_stream(ctx: ActionCtx, message_id: str) -> Cancelled:
 
 @action
 async def resume_stream(
-    ctx: ActionCtx, message_id: str, api_keys: ApiKeys | None = None
+    ctx: ActionCtx, message_id: MessageId, api_keys: ApiKeys | None = None
 ) -> Resumed:
     """Go on with a reply that was interrupted, failed, was cancelled or ran out of tokens.
 

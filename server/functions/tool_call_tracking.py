@@ -5,8 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schemas.agent_tools import AgentTool
-from server.functions.known_task import TaskId, known_task
+from schemas.agent_tools import AgentTool, AgentToolId
+from schemas.chat_messages import MessageId
+from schemas.tasks import TaskId
+from server.functions.known_task import TaskId as BoundedTaskId
+from server.functions.known_task import known_task
 from server.functions.tool_calls import ALLOWED, ENDED, failed
 from server.runtime import Conflict, Find, MutationCtx, NotFound, QueryCtx, mutation, query
 
@@ -32,14 +35,14 @@ Reason = Annotated[str, Field(max_length=2_000)]
 
 
 @query
-def by_message(ctx: QueryCtx, message_id: str) -> Find[AgentTool]:
+def by_message(ctx: QueryCtx, message_id: MessageId) -> Find[AgentTool]:
     """The calls of a message, in the order in which Claude made them."""
     return ctx.find(AgentTool, {"messageId": message_id}, sort=[("createdAt", 1)])
 
 
 @query
 def by_task(
-    ctx: QueryCtx, task_id: str, limit: Annotated[int, Field(ge=1, le=1_000)] = 200
+    ctx: QueryCtx, task_id: TaskId, limit: Annotated[int, Field(ge=1, le=1_000)] = 200
 ) -> Find[AgentTool]:
     """The last calls of a task, oldest first."""
     return ctx.find(AgentTool, {"taskId": task_id}, sort=[("createdAt", 1)], last=limit)
@@ -55,7 +58,7 @@ async def by_tool_call_id(ctx: QueryCtx, tool_call_id: str) -> AgentTool | None:
 
 
 @query
-def pending(ctx: QueryCtx, task_id: str | None = None) -> Find[AgentTool]:
+def pending(ctx: QueryCtx, task_id: TaskId | None = None) -> Find[AgentTool]:
     """The calls that wait for an executor, of one task or of all, oldest first."""
     waiting = {"status": "PENDING", "runsOn": "executor", "approval": ALLOWED}
     of_task = {} if task_id is None else {"taskId": task_id}
@@ -65,8 +68,8 @@ def pending(ctx: QueryCtx, task_id: str | None = None) -> Find[AgentTool]:
 @mutation
 async def create(
     ctx: MutationCtx,
-    message_id: str,
-    task_id: str,
+    message_id: MessageId,
+    task_id: TaskId,
     tool_name: Name,
     args: dict[str, Any],
     tool_call_id: Name,
@@ -89,7 +92,7 @@ async def create(
 
 
 @mutation
-async def claim(ctx: MutationCtx, id: str, executor: Name) -> AgentTool:  # noqa: A002  # a wire name
+async def claim(ctx: MutationCtx, id: AgentToolId, executor: Name) -> AgentTool:  # noqa: A002  # a wire name
     """Take a waiting call, or keep one that is yours for another minute.
 
     Args:
@@ -121,7 +124,7 @@ async def claim(ctx: MutationCtx, id: str, executor: Name) -> AgentTool:  # noqa
 
 
 @mutation
-async def release(ctx: MutationCtx, id: str, executor: Name) -> AgentTool:  # noqa: A002  # a wire name
+async def release(ctx: MutationCtx, id: AgentToolId, executor: Name) -> AgentTool:  # noqa: A002  # a wire name
     """Give a call that is yours back at once, as if your minute were over.
 
     It is offered again if its offer said ``idempotent``, and has failed otherwise.
@@ -204,7 +207,7 @@ async def deny(ctx: MutationCtx, tool_call_id: str, reason: Reason | None = None
 
 
 @mutation(transaction=False)
-async def delete_by_task(ctx: MutationCtx, task_id: TaskId) -> int:
+async def delete_by_task(ctx: MutationCtx, task_id: BoundedTaskId) -> int:
     """Delete the calls of a task, each by itself; how many there were.
 
     Raises:

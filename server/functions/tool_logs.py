@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.tool_logs import ToolLog
+from schemas.tool_logs import ToolLog, ToolLogId
 from server.functions.known_task import TaskId, known_task
 from server.functions.long_text import shortened
 from server.functions.reported import OwnId, report
@@ -59,7 +59,7 @@ async def begin(
 @mutation
 async def finish(
     ctx: MutationCtx,
-    log_id: OwnId,
+    log_id: Annotated[ToolLogId, Field(min_length=1, max_length=200)],
     status: Literal["COMPLETED", "FAILED"],
     output: str | None = None,
     error: str | None = None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.names import stored_name
+from schemas.tasks import TaskId
 from schemas.workspace_status import WorkspaceHealth, WorkspaceStatus
 from server.runtime import NOW, MutationCtx, QueryCtx
 
@@ -46,7 +47,7 @@ class ShownHealth(BaseModel):
         alias_generator=stored_name, populate_by_name=True, val_temporal_unit="milliseconds"
     )
 
-    task_id: str
+    task_id: TaskId
     status: WorkspaceHealth
     said: WorkspaceHealth | None = None
     host: str | None = None
