@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
+from pymongo import AsyncMongoClient
 
 from tests import card_app
 from tests.proxy import proxy_to
@@ -33,7 +34,11 @@ window.follow = (name, args) => {
   const key = JSON.stringify([name, args]);
   return client.subscribe(name, args, {
     onChange(value) {
-      if (Array.isArray(shown[key]) && value.length < shown[key].length) shrunk += 1;
+      const before = Array.isArray(shown[key]) ? shown[key] : [];
+      if (value.length < before.length) shrunk += 1;
+      for (const [index, { text }] of before.entries()) {
+        if (!value[index].text.startsWith(text)) shrunk += 1;
+      }
       shown[key] = value;
     },
     onError: (error) => (shown[key] = { code: error.code }),
@@ -207,6 +212,41 @@ async def test_the_tab_that_goes_hands_over_and_nothing_is_sent_anew(
     await add(server, group, 2)
     await shows([second, third], group, [1, 2])
     assert [url for url in asked if "/api/sync" in url and "from" in url], asked
+
+
+async def test_a_text_only_grows_in_six_tabs_whatever_happens_to_them(
+    new_browser: NewBrowser, server: Running, group: str, mongo: AsyncMongoClient[Any]
+) -> None:
+    await add(server, group, 1)
+    browsers = [await open_tabs(await new_browser(), server, group) for _ in range(2)]
+    cards = mongo.get_database(server.app.mongodb_uri.rpartition("/")[2].partition("?")[0]).cards
+    text = "x" * 100
+
+    async def write() -> None:
+        nonlocal text
+        for number in range(200):
+            await cards.update_one({"group": group}, {"$push": {"text": f" word{number}"}})
+            text += f" word{number}"
+            await asyncio.sleep(0.01)
+
+    async def disturb(tabs: list[Page]) -> None:
+        await tabs[0].reload()  # it leads
+        await follow(tabs[0], group)
+        await tabs[1].context.set_offline(True)
+        await asyncio.sleep(0.1)
+        await tabs[1].context.set_offline(False)
+        await tabs.pop(1).close()
+        tabs.append(await open_tab(tabs[0].context, server.url))
+        await follow(tabs[-1], group)
+
+    await asyncio.gather(write(), *(disturb(tabs) for tabs in browsers))
+    whole = "([name, args, text]) => shown[JSON.stringify([name, args])]?.[0].text === text"
+    for tab in [tab for tabs in browsers for tab in tabs]:
+        await tab.wait_for_function(
+            whole, arg=["cardApp.cards", {"group": group}, text], polling=20
+        )
+        assert await tab.evaluate("shrunk") == 0
+    await streams(server, 2)
 
 
 async def test_what_a_tab_has_written_it_sees_when_the_call_is_answered(
