@@ -26,6 +26,7 @@ from scripts.bench.burst import measure_burst
 from scripts.bench.cliffs import measure_cliffs
 from scripts.bench.deltas import measure_deltas, measure_growth
 from scripts.bench.fan_out import measure_fan_out
+from scripts.bench.frames import measure_frames
 from scripts.bench.idle import measure_idle
 from scripts.bench.latency import measure_latency
 from scripts.bench.machine import described
@@ -55,6 +56,7 @@ ALONE: dict[str, tuple[str, Callable[[Stage], Awaitable[None]]]] = {
         "People in one task: ratio to presence as one would write it first",
         measure_presence,
     ),
+    "frames": ("A conversation by the React hooks, in Chromium", measure_frames),
     "cliffs": ("What is large", measure_cliffs),
 }
 PARTS = (*SERVED, *ALONE)

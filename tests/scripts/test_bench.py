@@ -20,6 +20,7 @@ LINES = {
     "burst": 3,
     "replies": 3,
     "presence": 4,
+    "frames": 2,
     "cliffs": 11,
 }
 

@@ -63,7 +63,7 @@ const realTimers = {
   setTimeout: (callback, delayMs) => /** @type {any} */ (globalThis.setTimeout(callback, delayMs)),
   clearTimeout: (timer) => globalThis.clearTimeout(timer),
   nextFrame,
-  now: () => Date.now(),
+  now: Date.now,
 };
 
 /** @param {ClientOptions} [options] */
@@ -80,8 +80,9 @@ export function createClient({
   timers = realTimers,
   random = Math.random,
 } = {}) {
+  url = url.replace(/\/$/, "");
   /** @type {Access} */
-  const access = { url: url.replace(/\/$/, ""), fetch, EventSource, credentials, headers, ticket };
+  const access = { url, fetch, EventSource, credentials, headers, ticket };
 
   /** @type {string | null} */
   let position = null;
@@ -95,7 +96,7 @@ export function createClient({
   /** @type {OpenSync} */
   const openSync = (onUpdate, results) =>
     new Sync({ openSource, timers, random, onUpdate, results });
-  const name = ["headwater", access.url, session].join(" ");
+  const name = `headwater ${url} ${session ?? ""}`;
   const tabs =
     shareTabs && canShare() ? new Tabs({ name, clientId, openSync, timers, onUpdate }) : undefined;
   const sync = tabs ?? openSync(onUpdate);
@@ -117,7 +118,7 @@ export function createClient({
   };
   const closing = new AbortController();
   for (const name of ["online", "pageshow", "visibilitychange"]) {
-    globalThis.addEventListener?.(name, wake, { signal: closing.signal });
+    globalThis.addEventListener?.(name, wake, closing);
   }
 
   /** @type {Observable<ConnectionState>} */
@@ -125,9 +126,6 @@ export function createClient({
 
   return {
     clientId,
-
-    /** The server's address, without a slash at its end; empty: the page's own origin. */
-    url: access.url,
 
     /** How the stream fares; "closed" after `close`, or when the server refused it for good. */
     connectionState,
@@ -206,6 +204,9 @@ export function createClient({
 
     /** Try again now, also after a refusal: somebody has signed in, say. */
     reconnect: wake,
+
+    /** The server's address, without a slash at its end; empty: the page's own origin. */
+    url,
 
     /** End the stream and every subscription. */
     close() {

@@ -59,15 +59,10 @@ export function createHeartbeat(client, who, details) {
     if (!away) timer = setTimeout(say, document.hidden ? hiddenBeatMs : beatMs, {});
   }
 
-  function stop() {
-    away = true;
-    clearTimeout(timer);
-  }
-
   /** @param {{ type: string }} event */
   function onEvent({ type }) {
     if (type === "pagehide") {
-      stop();
+      away = true;
       navigator.sendBeacon(
         `${client.url}/api/mutation/presence.removePresence`,
         new Blob([JSON.stringify(here)], { type: "application/json" }),
@@ -80,7 +75,8 @@ export function createHeartbeat(client, who, details) {
 
   async function leave() {
     events.abort();
-    stop();
+    away = true;
+    clearTimeout(timer);
     await sending; // or it would arrive after the farewell
     if (away) await call("removePresence", here);
   }
@@ -93,7 +89,7 @@ export function createHeartbeat(client, who, details) {
      */
     updateActivity: (activity, cursor, selection) => say({ activity, cursor, selection }),
 
-    /** Leaves by the function that it returns. */
+    /** @returns {() => void} Leaves. */
     join() {
       events = new AbortController();
       for (const type of ["pagehide", "pageshow", "visibilitychange"]) {
@@ -101,7 +97,7 @@ export function createHeartbeat(client, who, details) {
       }
       away = false;
       say({});
-      return () => void leave();
+      return leave;
     },
   };
 }

@@ -53,7 +53,7 @@ export function createView(live, first) {
     if (state && result === known && select === selectedBy) return state;
     const error = result?.error;
     if (error?.retry !== "after") held = error ? undefined : result;
-    const status = error ? "error" : result ? "success" : "pending";
+    const status = result ? (error ? "error" : "success") : "pending";
     let data = held && (select ? select(held.value) : held.value);
     if (equal(data, state?.data)) data = state?.data;
     const next = /** @type {QueryState<any>} */ ({ data, error, status });

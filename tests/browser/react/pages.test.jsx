@@ -111,6 +111,10 @@ test("a change that no page shows renders nothing, and what did not change is th
   await stage.tick();
   assert.equal(last().results[1], before.results[0]);
   assert.equal(last().loadMore, before.loadMore);
+  const { results } = last();
+  await act(async () => last().loadMore(1));
+  assert.equal(last().status, "LoadingMore");
+  assert.equal(last().results, results);
 });
 
 test("other arguments begin anew, and arguments that say the same go on", async () => {

@@ -137,6 +137,17 @@ test("moves go one at a time, and what came meanwhile goes together, the newest 
   await answer();
 });
 
+test("a beat is due 30 s after what was said last", async () => {
+  const stage = setUp();
+  await stage.render(<Here />);
+  await pass(20_000);
+  await update("typing");
+  await pass(29_999);
+  assert.equal(stage.calls.length, 2);
+  await pass(1);
+  assert.equal(stage.calls.length, 3);
+});
+
 test("who unmounts while a call is under way leaves after it", async () => {
   const answers = [];
   const stage = setUp(undefined, () => new Promise((resolve) => answers.push(resolve)));

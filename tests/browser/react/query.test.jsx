@@ -133,6 +133,23 @@ test("what is selected may be no JSON, and is then compared by identity", async 
 });
 const toSet = (list) => new Set(list);
 
+test("a key of undefined is not another key", async () => {
+  const stage = setUp(() => 0);
+  const { Watch, last } = watcher(({ name }) => useQuery("f", {}, { select: () => ({ [name]: undefined }) }));
+  const shown = await stage.render(<Watch name="a" />);
+  await stage.tick();
+  await shown.render(<Watch name="b" />);
+  assert.deepEqual(Object.keys(last().data), ["b"]);
+});
+
+test("ids are the same empty list while they load", async () => {
+  const stage = setUp();
+  const { Watch, seen } = watcher(() => useIds("list", {}));
+  const shown = await stage.render(<Watch />);
+  await shown.render(<Watch />);
+  assert.equal(seen[0], seen[1]);
+});
+
 test("a selection follows what the component selects by", async () => {
   const stage = setUp(() => ({ a: 1, b: 2 }));
   const { Watch, last } = watcher(({ name }) =>
