@@ -22,8 +22,9 @@ $(TESTS): $(RUNS)
 serve: $(RUNS)
 	$(BIN)/headwater serve
 
+# A file's tests stay together, and files keep their order: the long ones are not the last.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-live: setup
 	@test -n "$$ANTHROPIC_API_KEY" || echo '*** NOTHING WAS RUN: `make test-live` asks the real Claude, and ANTHROPIC_API_KEY is not set. ***' >&2

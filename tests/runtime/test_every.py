@@ -195,11 +195,13 @@ async def test_a_run_over_its_time_is_cancelled_and_followed_by_the_next(
     schedules: Schedules, stored: AsyncCollection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     gates = Gates()
-    async with running(schedules, gates.body, timeout=0.05):
-        await gates.next()
+    async with running(schedules, gates.body, timeout=0.05) as runner:
         late = await settled(stored, runs=1)
-        assert (late["lastOutcome"], gates.cancelled) == ("timed_out", 1)
+        begun = 1 + runner.outcomes["lost"]  # so short a lease may be, on a busy machine
+        assert (late["lastOutcome"], gates.cancelled) == ("timed_out", begun)
         assert "It took longer than its 0.05 s and was cancelled." in caplog.text
+        for _ in range(begun):
+            await gates.next()
         await is_due(stored)
         await gates.next()
 

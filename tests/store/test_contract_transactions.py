@@ -58,13 +58,14 @@ async def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
 
 
 async def test_of_two_that_meet_the_one_that_lost_is_run_again(store: Store) -> None:
-    starts, both = 0, asyncio.Event()
+    starts, reads, both = 0, 0, asyncio.Event()
 
     async def body(session: Session) -> int:
-        nonlocal starts
+        nonlocal starts, reads
         starts += 1
         await session.find("rows", {})
-        if starts == 2:
+        reads += 1
+        if reads == 2:
             both.set()
         await both.wait()
         return await bump(session)
