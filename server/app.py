@@ -81,12 +81,6 @@ def create_app(
     return Headwater(settings or Settings(), catalog, authenticate, claude_limits)
 
 
-async def _load_sdk_soon() -> None:
-    """Load Claude's SDK before anybody asks, and after those who waited for the server."""
-    await asyncio.sleep(limits.SDK_LOAD_DELAY_SECONDS)
-    await load_sdk()
-
-
 class Headwater:
     """An ASGI application. A host that mounts it enters `lifespan` itself.
 
@@ -140,13 +134,11 @@ class Headwater:
                 self.mongodb_uri, claude = MEMORY_URI, None
                 database, stream = self._memory()
             else:
-                self.mongodb_uri = await self._database_uri(stack)
+                self.mongodb_uri, _ = await asyncio.gather(self._database_uri(stack), load_sdk())
                 claude = await self._claude(stack)
                 database, stream = await self._mongodb(stack)
             self._services = await self._build(stack, database, stream, claude)
             self._web.state.services = self._services
-            if claude is not None and claude.has_key:
-                await stack.enter_async_context(supervised("Claude's SDK", _load_sdk_soon))
             try:
                 yield self
             finally:

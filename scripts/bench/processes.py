@@ -65,7 +65,6 @@ async def headwater(uri: str) -> AsyncGenerator[tuple[Contender, Contender]]:
     own = {
         "HEADWATER_MONGODB_URI": uri.replace("/headwater?", f"/{database}?"),
         "HEADWATER_PORT": "0",
-        "HEADWATER_STANDIN": "false",  # nobody asks Claude, so its SDK need not be loaded meanwhile
     }
     async with running(["headwater", "serve"], own) as process:
         port = int((await said(process, r"http://127\.0\.0\.1:(\d+)"))[1])

@@ -2,7 +2,7 @@
 
 import gc
 
-__all__ = ["collect_less_garbage", "leave_what_was_loaded"]
+__all__ = ["collect_less_garbage"]
 
 GC_ALLOCATIONS = 50_000
 """Objects made, beyond those let go, before Python looks for cycles among the youngest."""
@@ -18,12 +18,3 @@ def collect_less_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS)
-
-
-def leave_what_was_loaded() -> None:
-    """Leave what has come since alone as well, in a process that was told to leave what it had.
-
-    Nothing is collected before: that would stop the server for the time of a search through it.
-    """
-    if gc.get_freeze_count():
-        gc.freeze()

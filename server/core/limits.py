@@ -24,9 +24,6 @@ MUTATION_RECORD_SECONDS: Final = 60
 """How long the trace of a mutation without a key is kept: it need only pass through the feed."""
 TRANSACTION_SECONDS_MAX: Final = 30.0
 """A transaction with its retries. Past it: 503."""
-SDK_LOAD_DELAY_SECONDS: Final = 5.0
-"""From a server's start to the loading of Claude's SDK, unless somebody asks Claude sooner: clients
-that come back then find all of its processor."""
 
 # --- feed -------------------------------------------------------------------------------------
 FEED_AWAIT_MS: Final = 150

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from server.core.garbage import leave_what_was_loaded
 from server.llm.accumulator import Accumulator
 from server.llm.errors import ClaudeError, KeyMissing, KeyRefused, TimedOut
 from server.llm.events import Event, Retrying
@@ -32,12 +31,10 @@ CLAUDE_BASE_URL = "https://api.anthropic.com"
 async def load_sdk() -> None:
     """Import the SDK, on which Python works for two seconds, beside what else is to be done.
 
-    Whoever asks Claude need not call this; a server that has a key does soon after its start, so
-    that nobody waits later.
+    Whoever asks Claude need not call this; a server does as it starts, and so nobody waits later.
     """
     if "server.llm.sdk" not in sys.modules:
         await asyncio.to_thread(importlib.import_module, "server.llm.sdk")
-        leave_what_was_loaded()
 
 
 class Claude:

@@ -16,12 +16,10 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from server.cli.target import load_app
-from server.core import limits
 from server.core.errors import StartupError
 from server.store.embedded import EmbeddedMongo, join_or_start
 from tests.headwater_command import Command, Server, headwater, serving_process, watched
 from tests.mongod import bare_mongod, unused_port
-from tests.serving import serving
 from tests.sse import Event, Follower, apply_patch, events_of
 
 TEXT_ENOUGH = 40
@@ -98,30 +96,11 @@ async def test_an_app_in_a_file_is_served(fast_dir: Path, database_uri: str) -> 
         "@query\n"
         "async def longest(ctx: QueryCtx) -> str:\n"
         "    return 'Nile'\n"
-        "@query\n"
-        "async def asks_claude(ctx: QueryCtx) -> bool:\n"
-        "    return 'anthropic' in sys.modules\n"
         "app = create_app(functions=[sys.modules[__name__]])\n"
     )
     target = f"{file}:app"
-    settings = {"HEADWATER_MONGODB_URI": database_uri, "HEADWATER_STANDIN": "false"}
-    async with serving_process(None, target, **settings) as server:
+    async with serving_process(None, target, HEADWATER_MONGODB_URI=database_uri) as server:
         assert await server.call("query", "rivers.longest") == "Nile"
-        assert await server.call("query", "rivers.asksClaude") is False
-
-
-async def test_the_sdk_is_loaded_before_anybody_asks(
-    database_uri: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded = asyncio.Event()
-
-    async def load_sdk() -> None:
-        loaded.set()
-
-    monkeypatch.setattr("server.app.load_sdk", load_sdk)
-    monkeypatch.setattr(limits, "SDK_LOAD_DELAY_SECONDS", 0)
-    async with serving(database_uri), asyncio.timeout(60):
-        await loaded.wait()
 
 
 # --- refusing to start -------------------------------------------------------------------------

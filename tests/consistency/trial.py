@@ -60,10 +60,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         members = await stack.enter_async_context(replica_set(folder))
         uri = members.uri("bank")
         commands = [
-            serving_process(
-                None, f"{APP}:app", HEADWATER_MONGODB_URI=uri, HEADWATER_STANDIN="false"
-            )
-            for _ in range(2)
+            serving_process(None, f"{APP}:app", HEADWATER_MONGODB_URI=uri) for _ in range(2)
         ]
         servers = await asyncio.gather(*map(stack.enter_async_context, commands))
         client = await stack.enter_async_context(

@@ -455,10 +455,9 @@ async def test_what_a_killed_process_was_at_is_made_again_by_another(
 ) -> None:
     calls = mongo[database_name(database_uri)][SCHEDULED_CALLS]
     app = f"{later_app.__file__}:app"
-    settings = {"HEADWATER_MONGODB_URI": database_uri, "HEADWATER_STANDIN": "false"}
     async with (
-        serving_process(None, app, **settings) as doomed,
-        serving_process(None, app, **settings) as other,
+        serving_process(None, app, HEADWATER_MONGODB_URI=database_uri) as doomed,
+        serving_process(None, app, HEADWATER_MONGODB_URI=database_uri) as other,
     ):
         for function in ("laterApp.markSlowly", "laterApp.mark"):
             await doomed.call("mutation", "laterApp.later", of="held", function=function)

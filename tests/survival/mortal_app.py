@@ -6,7 +6,6 @@ Served as ``mortal_app.py:app`` by processes that are killed, frozen and told to
 import os
 from contextlib import aclosing
 
-import server.llm.sdk  # noqa: F401  # now, for it takes about as long as a short lease
 from schemas.document import Document
 from server import functions
 from server.app import create_app

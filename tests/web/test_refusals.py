@@ -419,8 +419,7 @@ async def test_two_queries_of_one_id_are_400(server: Running) -> None:
 async def test_an_oversized_query_set_is_413(server: Running) -> None:
     queries = [notes(str(number)) for number in range(limits.QUERY_SET_MAX + 1)]
     posted = await server.http.post("/api/sync", json={"queries": queries})
-    assert_refused(posted, 413, "too_large")
-    assert_refused(await server.http.get(url(*queries)), 413, "too_large")
+    assert_refused(posted, 413, "too_large")  # no URL is that long
 
 
 async def test_a_query_set_of_just_the_limit_is_served(server: Running) -> None:
