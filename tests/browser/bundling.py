@@ -19,6 +19,8 @@ def bundle(*sources: Path, out: Path, options: Sequence[str] = ()) -> None:
         "--log-level=warning",
         f"--alias:headwater={BROWSER / 'client.js'}",
         f"--alias:headwater/react={BROWSER / 'react.js'}",
+        f"--alias:headwater/ai-sdk={BROWSER / 'ai_sdk.js'}",
+        f"--alias:headwater/ag-ui={BROWSER / 'ag_ui.js'}",
         f"--outdir={out}",
         "--out-extension:.js=.mjs",
         *options,

@@ -27,7 +27,8 @@ import { isRunning } from "./documents.js";
  *   | { type: "part-begun", index: number, part: TextPart | ReasoningPart | ToolCallPart }
  *   | { type: "part-grown", index: number, part: TextPart | ReasoningPart | ToolCallPart, delta: string }
  *   | { type: "part-ended", index: number, part: TextPart | ReasoningPart | ToolCallPart }
- *   | { type: "call-cut" | "call-unanswered", index: number, part: ToolCallPart }
+ *   | { type: "call-cut", index: number, part: ToolCallPart }
+ *   | { type: "call-unanswered", index: number, part: ToolCallPart }
  *   | { type: "approval", part: ToolCallPart, approval: "required" | "approved" | "denied", reason: string | undefined }
  *   | { type: "result", index: number, part: ToolResultPart, isDenied: boolean }} ReplyChange
  */
