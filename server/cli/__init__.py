@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from server.cli.codegen import codegen
 from server.cli.convert import convert
 from server.cli.data import data
 from server.cli.doctor import doctor
@@ -32,6 +33,7 @@ app.command()(functions)
 app.command()(run)
 app.command()(watch)
 app.command()(queries)
+app.command()(codegen)
 app.command()(sidecar)
 app.command()(schedules)
 app.command()(standin)

@@ -11,13 +11,13 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
 
 from watchfiles import (
     PythonFilter,
     awatch,  # pyright: ignore[reportUnknownVariableType]  # its trio half is unknown
 )
 
+from server.cli.folder import folder_of
 from server.cli.serving import LISTENER_VARIABLE, QUIET_VARIABLE, listening_socket
 from server.core.errors import StartupError
 from server.settings import Settings
@@ -142,13 +142,8 @@ class _Worker:
 
     async def _changes(self) -> AsyncGenerator[None]:
         """Changes of Python files where the target is, or here."""
-        async for _ in awatch(_folder(self._target), watch_filter=PythonFilter()):
+        async for _ in awatch(folder_of(self._target), watch_filter=PythonFilter()):
             yield
-
-
-def _folder(target: str | None) -> Path:
-    where = (target or "").partition(":")[0]
-    return Path(where).resolve().parent if where.endswith(".py") else Path.cwd()
 
 
 async def _end(process: Process) -> None:

@@ -188,9 +188,17 @@ class Client:
         Raises:
             HeadwaterError: The server cannot be reached, or it is no Headwater server.
         """
+        return described(await self.open_api())
+
+    async def open_api(self) -> Any:
+        """The server's OpenAPI document, with the schemas of arguments and results.
+
+        Raises:
+            HeadwaterError: The server cannot be reached, or does not answer with JSON.
+        """
         try:
             async with asyncio.timeout(limits.CALL_SECONDS_MAX):
-                return described(await self._connection.answer("GET", "/openapi.json"))
+                return await self._connection.answer("GET", "/openapi.json")
         except TimeoutError:
             raise NotReached(f"The server at {self.url} does not say what it has.") from None
 

@@ -107,6 +107,10 @@ class Client:
         """What the server's functions are called, and what they take."""
         return self._thread.run(self._client.functions())
 
+    def open_api(self) -> Any:
+        """The server's OpenAPI document, with the schemas of arguments and results."""
+        return self._thread.run(self._client.open_api())
+
     def subscribe(
         self,
         function: str,

@@ -3,6 +3,7 @@
 Source: OpenAPI 3.1, whose schemas are JSON Schema as Pydantic writes it.
 """
 
+import inspect
 import types
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
@@ -78,7 +79,7 @@ class _AsShown(GenerateJsonSchema):
 _D = TypeVar("_D")
 
 
-class _PageShown(BaseModel, Generic[_D]):
+class _Page(BaseModel, Generic[_D]):
     """A page of a longer list."""
 
     page: list[_D]
@@ -105,7 +106,7 @@ def _as_read(annotation: Any) -> Any:
     if origin is Find:
         return list[arguments]
     if origin is Page:
-        return _PageShown[arguments]
+        return _Page[arguments]
     if origin is Get:
         return Union[(*arguments, None)]  # of a tuple
     if origin in (Union, types.UnionType):
@@ -118,11 +119,12 @@ def _as_read(annotation: Any) -> Any:
 def _operation(
     name: str, function: Function[..., Any], arguments: Any, answers: dict[str, Any]
 ) -> dict[str, Any]:
-    lines = (function.__doc__ or "").strip().splitlines()
-    operation = {
+    text = inspect.cleandoc(function.__doc__ or "")
+    operation: dict[str, Any] = {
         "operationId": name,
         "tags": [name.partition(".")[0]],
-        "summary": lines[0] if lines else name,
+        "summary": text.partition("\n")[0] or name,
+        "description": text,
         "requestBody": {"required": True, "content": _json(arguments)},
         "responses": answers,
     }
