@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import os
+import sys
 from dataclasses import dataclass
 from unittest import mock
 
@@ -26,7 +27,10 @@ class Said:
 
 
 async def headwater_here(*arguments: object, **environment: str) -> Said:
-    """Run ``headwater …`` with no settings but those given; nothing else may print meanwhile."""
+    """Run ``headwater …`` with no settings but those given; nothing else may print meanwhile.
+
+    An app that it loads is known to it alone.
+    """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
     argv = ["headwater", *map(str, arguments)]
     out, err = io.StringIO(), io.StringIO()
@@ -40,6 +44,8 @@ async def headwater_here(*arguments: object, **environment: str) -> Said:
 
     with (
         mock.patch("sys.argv", argv),
+        mock.patch("sys.path", [*sys.path]),
+        mock.patch.dict(sys.modules) if "--app" in argv else contextlib.nullcontext(),
         mock.patch.dict(os.environ, inherited | environment, clear=True),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

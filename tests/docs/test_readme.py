@@ -23,6 +23,7 @@ async def test_the_app_in_the_readme_runs(
     database_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (source,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    monkeypatch.delitem(sys.modules, "notes", raising=False)
     file = tmp_path / "notes.py"
     file.write_text(source, "utf-8")
     monkeypatch.setenv("HEADWATER_MONGODB_URI", database_uri)
