@@ -45,6 +45,11 @@ export { createClient, defaultClient, HeadwaterError, setDefaultClient } from ".
  * @typedef {import("./client/references.js").ResultOf<F>} ResultOf
  */
 /**
+ * @template F
+ * @template {unknown[]} [More=[]]
+ * @typedef {import("./client/references.js").ArgsAnd<F, More>} ArgsAnd
+ */
+/**
  * @template {Kind} K
  * @template A
  * @template R

@@ -25,7 +25,7 @@ import { Tabs } from "./tabs.js";
 /** @import { MutationOptions } from "./mutations.js" */
 /** @import { Observable } from "./observable.js" */
 /** @import { Listener, LiveQuery, Preloaded } from "./query_set.js" */
-/** @import { ArgsOf, OfKind, ResultOf } from "./references.js" */
+/** @import { ArgsAnd, ArgsOf, Kind, OfKind, ResultOf } from "./references.js" */
 /** @import { ConnectionState, OnUpdate, OpenSync } from "./sync.js" */
 
 /**
@@ -54,6 +54,28 @@ import { Tabs } from "./tabs.js";
  * @property {string} [clientId] Names this client to the server, on the stream and on calls.
  * @property {Timers} [timers]
  * @property {() => number} [random]
+ */
+
+/**
+ * A function of a client that calls those of one kind.
+ * @template {Kind} K
+ * @template {object} Options
+ * @typedef {<F extends string>(
+ *   functionName: OfKind<F, K>, ...rest: ArgsAnd<F, [options: Options]>
+ * ) => Promise<ResultOf<F>>} Call
+ */
+
+/**
+ * @typedef {<F extends string>(
+ *   functionName: OfKind<F, "query">,
+ *   ...rest: ArgsAnd<F, [options: { preloaded?: Preloaded<ResultOf<F>> | undefined }]>
+ * ) => LiveQuery<ResultOf<F>>} Live
+ */
+
+/**
+ * @typedef {<F extends string>(
+ *   functionName: OfKind<F, "query">, ...rest: ArgsAnd<F, [options: CallOptions]>
+ * ) => Promise<Preloaded<ResultOf<F>>>} Preload
  */
 
 /** @typedef {ReturnType<typeof createClient>} Client */
@@ -130,16 +152,10 @@ export function createClient({
     /** How the stream fares; "closed" after `close`, or when the server refused it for good. */
     connectionState,
 
-    /**
-     * A query that can be followed, for those who keep its value elsewhere, such as React.
-     * @template {string} F
-     * @param {OfKind<F, "query">} functionName
-     * @param {ArgsOf<F>} [args]
-     * @param {{ preloaded?: Preloaded<ResultOf<F>> | undefined }} [options]
-     * @returns {LiveQuery<ResultOf<F>>}
-     */
-    live: (functionName, args, { preloaded } = {}) =>
-      queries.live(functionName, args ?? {}, preloaded),
+    /** A query that can be followed, for those who keep its value elsewhere, such as React. */
+    live: /** @type {Live} */ (
+      (functionName, args, options) => queries.live(functionName, args ?? {}, options?.preloaded)
+    ),
 
     /**
      * Hear a query's value now and whenever it changes, at most once a frame.
@@ -154,53 +170,35 @@ export function createClient({
       return queries.subscribe(functionName, args, whole);
     },
 
-    /**
-     * Read a query's value once.
-     * @template {string} F
-     * @param {OfKind<F, "query">} functionName
-     * @param {ArgsOf<F>} [args]
-     * @param {CallOptions} [options]
-     * @returns {Promise<ResultOf<F>>}
-     */
-    query: (functionName, args, options = {}) =>
-      valueOf("query", functionName, args ?? {}, options),
+    /** Read a query's value once. */
+    query: /** @type {Call<"query", CallOptions>} */ (
+      (functionName, args, options = {}) => valueOf("query", functionName, args ?? {}, options)
+    ),
 
-    /**
-     * Read a query's value, to be shown, and continued from, elsewhere: by `live`'s `preloaded`.
-     * @template {string} F
-     * @param {OfKind<F, "query">} functionName
-     * @param {ArgsOf<F>} [args]
-     * @param {CallOptions} [options]
-     * @returns {Promise<Preloaded<ResultOf<F>>>}
-     */
-    async preload(functionName, args, options = {}) {
-      /** @type {any} */
-      const answer = await calls.call("query", functionName, args ?? {}, options);
-      return { function: functionName, args: args ?? {}, ...answer };
-    },
+    /** Read a query's value, to be shown, and continued from, elsewhere: by `live`'s `preloaded`. */
+    preload: /** @type {Preload} */ (
+      async (functionName, args, options = {}) => {
+        /** @type {any} */
+        const answer = await calls.call("query", functionName, args ?? {}, options);
+        return { function: functionName, args: args ?? {}, ...answer };
+      }
+    ),
 
     /**
      * Change something, once, however often the network fails on the way, after the mutations that
      * were asked for before. Resolves when what is followed shows it.
-     * @template {string} F
-     * @param {OfKind<F, "mutation">} functionName
-     * @param {ArgsOf<F>} [args]
-     * @param {MutationOptions} [options]
-     * @returns {Promise<ResultOf<F>>}
      */
-    mutation: (functionName, args, options = {}) =>
-      /** @type {Promise<any>} */ (mutations.run(functionName, args ?? {}, options)),
+    mutation: /** @type {Call<"mutation", MutationOptions>} */ (
+      (functionName, args, options = {}) => mutations.run(functionName, args ?? {}, options)
+    ),
 
-    /**
-     * Start an action; resolves with its first response, or with `wait` when it is done.
-     * @template {string} F
-     * @param {OfKind<F, "action">} functionName
-     * @param {ArgsOf<F>} [args]
-     * @param {CallOptions & IdempotencyOptions & WaitOptions} [options]
-     * @returns {Promise<ResultOf<F>>}
-     */
-    action: (functionName, args, { idempotencyKey = randomId(), ...options } = {}) =>
-      valueOf("action", functionName, args ?? {}, { ...options, idempotencyKey }),
+    /** Start an action; resolves with its first response, or with `wait` when it is done. */
+    action: /** @type {Call<"action", CallOptions & IdempotencyOptions & WaitOptions>} */ (
+      (functionName, args, options) => {
+        const idempotencyKey = options?.idempotencyKey ?? randomId();
+        return valueOf("action", functionName, args ?? {}, { ...options, idempotencyKey });
+      }
+    ),
 
     /** Try again now, also after a refusal: somebody has signed in, say. */
     reconnect: wake,

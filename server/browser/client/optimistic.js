@@ -4,14 +4,18 @@
  * values, made again whenever those change, and taken away when their effect has come or will not.
  */
 
-/** @import { ArgsOf, ResultOf } from "./references.js" */
+/** @import { ArgsAnd, ArgsOf, OfKind, ResultOf } from "./references.js" */
 
 /**
  * The values, as an optimistic update sees and sets them. They must not be modified: set others.
  * @typedef {object} OptimisticStore
- * @property {<F extends string>(functionName: F, args?: ArgsOf<F>) => ResultOf<F> | undefined} get
+ * @property {<F extends string>(
+ *   functionName: OfKind<F, "query">, ...rest: ArgsAnd<F>
+ * ) => ResultOf<F> | undefined} get
  *   Undefined: it has not come yet, or is an error.
- * @property {<F extends string>(functionName: F, args: ArgsOf<F>, value: ResultOf<F>) => void} set
+ * @property {<F extends string>(
+ *   functionName: OfKind<F, "query">, args: ArgsOf<F>, value: ResultOf<F>
+ * ) => void} set
  *   Nothing happens where nobody follows it.
  */
 
@@ -44,10 +48,12 @@ export class Layers {
     for (const update of this.#updates) {
       try {
         update({
-          get(functionName, args) {
-            const key = keyOf(functionName, args ?? {});
-            return values.has(key) ? values.get(key) : valueOf(key);
-          },
+          get: /** @type {OptimisticStore["get"]} */ (
+            (functionName, args) => {
+              const key = keyOf(functionName, args ?? {});
+              return values.has(key) ? values.get(key) : valueOf(key);
+            }
+          ),
           set: (functionName, args, value) => void values.set(keyOf(functionName, args), value),
         });
       } catch (error) {

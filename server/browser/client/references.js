@@ -34,4 +34,12 @@
  * @typedef {F extends { readonly __kind: infer Of } ? (Of extends K ? F : never) : F} OfKind
  */
 
+/**
+ * What follows `F` in a call: its arguments, which may be left out where it needs none, and `More`.
+ * @template F
+ * @template {unknown[]} [More=[]]
+ * @typedef {{} extends ArgsOf<F>
+ *   ? [args?: ArgsOf<F>, ...Partial<More>] : [args: ArgsOf<F>, ...Partial<More>]} ArgsAnd
+ */
+
 export {};
