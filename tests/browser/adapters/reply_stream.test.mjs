@@ -10,13 +10,16 @@ import { emptyReply } from "./histories.mjs";
 function createClient(stored = () => null) {
   const followed = new Map();
   const asked = [];
+  let followedCount = 0;
   return {
     followed,
+    followedCount: () => followedCount,
     asked,
     send: (name, value) => followed.get(name).onChange(value),
     fail: (name, error) => followed.get(name).onError(error),
     subscribe(name, args, listener) {
       followed.set(name, listener);
+      followedCount += 1;
       return () => followed.delete(name);
     },
     async query(name, args) {
@@ -75,6 +78,20 @@ test("a slow reader is given what is newest, once", async () => {
   for (let count = 1; count <= 100; count += 1) client.send("messages.get", text("x".repeat(count)));
   const { told } = await drain(reader);
   assert.deepEqual(told, ["part-begun", "x".repeat(100)]);
+});
+
+test("a change of which there is nothing to say is passed over", async () => {
+  const client = createClient();
+  const reader = open(client);
+  const first = reader.read();
+  await settle();
+  const message = text("One");
+  client.send("messages.get", message);
+  const { next } = await drain(reader, first);
+  client.send("messages.get", { ...message, updatedAt: 2 });
+  await settle();
+  client.send("messages.get", text("One, two", { updatedAt: 3 }));
+  assert.deepEqual((await drain(reader, next)).told, [", two"]);
 });
 
 test("of a reply that was resumed, how it ended before is not believed", async () => {
@@ -145,8 +162,10 @@ test("calls are followed only of a reply that has some, and may fail", async () 
   client.send("messages.get", emptyReply({ status: "STREAMING", parts: [call] }));
   assert.equal(client.followed.size, 2);
   client.fail("toolCallTracking.byMessage", { retry: "never" });
+  client.send("messages.get", emptyReply({ status: "STREAMING", parts: [call], updatedAt: 2 }));
   client.send("toolCallTracking.byMessage", [{ toolCallId: "c", approval: "required" }]);
   assert.equal((await drain(reader, next)).told.at(-1), "approval");
+  assert.equal(client.followedCount(), 2);
 });
 
 test("who aborts or cancels looks away, also before anything came", async () => {
@@ -177,5 +196,5 @@ test("several replies are told one after another", async () => {
   client.send("messages.get", text("Two.", done));
   const rest = await drain(reader, next);
   assert.ok(rest.ended);
-  assert.equal(rest.told[2], "Two.");
+  assert.deepEqual(rest.told, ["begun", "part-begun", "Two.", "part-ended", "ended"]);
 });
