@@ -73,3 +73,23 @@ async def test_the_sdks_own_chat_talks_to_a_real_server(
         )
         await on_a_real_server(running, TESTS / "ai_sdk.server.mjs", tmp_path, node_modules)
         assert len(running.script) == 0
+
+
+async def test_an_agent_of_ag_ui_talks_to_a_real_server(
+    database_uri: str, tmp_path: Path, node_modules: Path
+) -> None:
+    counted = [f"word{number} " for number in range(40)]
+    never = Stalled(23, asyncio.Event())
+    async with serving(database_uri, [*server.functions.ALL, sample_tools]) as running:
+        running.script.add(
+            Reply([Thinking(["Hm. ", "So."]), Text(counted)], delta_interval_ms=5),
+            Reply([Thinking(["Well, ", "so ", "be it."]), Text(counted)], failure=never),
+            Reply([Text(["And ", "more."])]),
+            Reply([ToolUse("calculate", {"left": 2, "operation": "plus", "right": 3})]),
+            Reply([Text(["It is ", "five."])]),
+            Reply([Text(["One."])]),
+            Reply([Text(["I would ", "rather"])], stop_reason="refusal", delta_interval_ms=200),
+            Reply([Text(["Hello."])]),
+        )
+        await on_a_real_server(running, TESTS / "ag_ui.server.mjs", tmp_path, node_modules)
+        assert len(running.script) == 0

@@ -21,8 +21,7 @@ import { failureOf, resultText } from "./documents.js";
 export function createAgUiTranslator({ threadId, runId, messages }) {
   /** @type {Map<number, PartChange>} */
   const open = new Map();
-  /** @type {Set<string>} */
-  const reasoning = new Set();
+  let hasReasoned = false;
   return (change, { message }) => {
     switch (change.type) {
       case "begun":
@@ -34,7 +33,7 @@ export function createAgUiTranslator({ threadId, runId, messages }) {
           partEvents({ type: "part-ended", part, index }, message),
         );
         open.clear();
-        return [...ends, snapshot([...messages, ...[...reasoning].map(emptied)])];
+        return [...ends, snapshot(messages, hasReasoned && message._id)];
       }
       case "approval": {
         const { part, approval, reason } = change;
@@ -53,7 +52,7 @@ export function createAgUiTranslator({ threadId, runId, messages }) {
       default:
         if (change.type === "part-begun") open.set(change.index, change);
         else if (change.type !== "part-grown") open.delete(change.index);
-        if (change.part.type === "reasoning") reasoning.add(partId(message, change.index));
+        hasReasoned ||= change.part.type === "reasoning";
         return partEvents(change, message);
     }
   };
@@ -138,27 +137,26 @@ function usageOf(usage, model) {
 }
 
 /**
+ * The whole conversation, beside one reply. A snapshot takes away what it does not hold, but
+ * reasoning only where it holds some: where that must go, it holds an empty one.
  * @param {readonly Message[]} messages
+ * @param {string | false} reasoningOf The reply, if some of its reasoning must go.
  * @returns {AgUiEvent}
  */
-export const snapshot = (messages) => ({ type: "MESSAGES_SNAPSHOT", messages });
-
-/**
- * The messages of a conversation without those of one reply. A snapshot cannot take reasoning away,
- * so that is emptied.
- * @param {readonly Message[]} messages
- * @param {string} messageId
- * @returns {Message[]}
- */
-export function withoutReply(messages, messageId) {
-  return messages.flatMap((message) => {
-    if (!message.id.startsWith(`${messageId}-`)) return [message];
-    return message.role === "reasoning" ? [emptied(message.id)] : [];
-  });
+export function snapshot(messages, reasoningOf = false) {
+  const none = { id: `${reasoningOf}-none`, role: "reasoning", content: "" };
+  const isLacking = reasoningOf && !messages.some(isReasoning);
+  return { type: "MESSAGES_SNAPSHOT", messages: isLacking ? [...messages, none] : messages };
 }
 
 /**
- * @param {string} id
- * @returns {Message}
+ * The messages of a conversation beside those of one reply.
+ * @param {readonly Message[]} messages
+ * @param {string} messageId
  */
-const emptied = (id) => ({ id, role: "reasoning", content: "" });
+export function withoutReply(messages, messageId) {
+  return messages.filter(({ id }) => !id.startsWith(`${messageId}-`));
+}
+
+/** @param {Message} message */
+const isReasoning = ({ role }) => role === "reasoning";

@@ -59,7 +59,8 @@ export function runEvents(input, options = {}, onMessage = () => {}) {
     onMessage(messageId);
     await messageId;
     const others = withoutReply(input.messages, reply._id);
-    return { ...follow(client, input, reply._id, others, true), first: [snapshot(others)] };
+    const first = [snapshot(others, reply._id)];
+    return { ...follow(client, input, reply._id, others, true), first };
   });
 }
 
@@ -76,12 +77,12 @@ export function connectEvents(input, options = {}, onMessage = () => {}) {
     const documents = await recentMessages(client, taskId);
     const [reply] = runningReplies(documents);
     const before = reply ? documents.slice(0, documents.indexOf(reply)) : documents;
-    const known = reply ? withoutReply(input.messages, reply._id) : [];
-    const emptied = known.filter(({ id }) => id.startsWith(`${reply?._id}-`));
-    const messages = [...toAgUiMessages(before), ...emptied];
+    const messages = toAgUiMessages(before);
     if (reply) {
       onMessage(Promise.resolve(reply._id));
-      return { ...follow(client, input, reply._id, messages), first: [snapshot(messages)] };
+      const isKnown = withoutReply(input.messages, reply._id).length < input.messages.length;
+      const first = [snapshot(messages, isKnown && reply._id)];
+      return { ...follow(client, input, reply._id, messages), first };
     }
     const { threadId, runId } = input;
     const end = { type: "RUN_FINISHED", threadId, runId, outcome: { type: "success" } };
