@@ -54,7 +54,7 @@ class Tab:
 
     @property
     def tasks(self) -> Locator:
-        return self.page.locator("#task-list a")
+        return self.page.locator(".task-list a")
 
     @property
     def connection(self) -> Locator:
@@ -74,9 +74,9 @@ class Tab:
         return self.replies.last.locator(".parts")
 
     async def ask(self, prompt: str) -> None:
-        await self.page.locator("#prompt").fill(prompt)
-        await expect(self.page.locator("#send")).to_be_enabled()  # a task is open
-        await self.page.locator("#prompt").press("Enter")
+        await self.page.locator(".prompt").fill(prompt)
+        await expect(self.page.locator(".send")).to_be_enabled()  # a task is open
+        await self.page.locator(".prompt").press("Enter")
 
     async def lengths(self) -> list[int]:
         """The lengths that reply texts have had since the page was loaded."""

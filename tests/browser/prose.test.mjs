@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseBlocks, parseRuns } from "../../server/browser/page/markdown.js";
+import { parseBlocks, parseRuns } from "../../server/browser/elements/markdown.js";
 
 // As much of a document as the page's own element maker and Prose use.
 class FakeNode {
@@ -69,7 +69,7 @@ globalThis.document = {
   createElement: (tag) => new FakeElement(tag),
   createTextNode: (text) => new FakeText(text),
 };
-const { Prose } = await import("../../server/browser/page/prose.js");
+const { Prose } = await import("../../server/browser/elements/prose.js");
 
 function render(text) {
   const prose = new Prose();

@@ -33,7 +33,7 @@ async def test_the_first_task_is_made_by_itself_and_by_two_tabs_only_once(
         for tab in tabs:
             await expect(tab.tasks).to_have_text(["First steps"])
             await expect(tab.page.locator("#title")).to_have_text("First steps")
-            await expect(tab.page.locator("#empty")).to_be_visible()
+            await expect(tab.page.locator(".empty")).to_be_visible()
             await expect(tab.connection).to_have_text("Live")
             assert tab.complaints == []
         assert len(await server.query("tasks.list")) == 1
@@ -120,7 +120,7 @@ async def test_markup_stays_text(database_uri: str, open_tab: OpenTab) -> None:
         await expect(tab.tasks).to_have_text([markup])
         await expect(tab.page.locator("#title")).to_have_text(markup)
         made = tab.page.locator(
-            ":is(#conversation, #task-list, #title) :is(img, script, b, .prose a)"
+            ":is(.log, .task-list, #title) :is(img, script, b, .prose a)"
         )
         await expect(made).to_have_count(0)
         assert tab.complaints == []
@@ -139,7 +139,7 @@ async def test_a_phone_shows_all_of_it_within_its_width(
         await tab.ask(long)
         await expect_completed(tab)
         await expect(tab.tasks).to_be_hidden()
-        for place in (":root", "body", ".room", "#scroller", "#composer"):
+        for place in (":root", "body", ".room", ".scroller", ".composer"):
             over = "element => element.scrollWidth - element.clientWidth"
             assert await tab.page.locator(place).evaluate(over) <= 0, place
         await tab.page.locator("#menu").click()
@@ -159,14 +159,14 @@ async def test_a_refused_prompt_is_given_back_with_the_reason(
         await expect(tab.page.locator("#title")).to_have_text("First steps")
         await tab.ask(prompt)
         await expect(tab.page.locator("#problem")).to_contain_text("200000")
-        await expect(tab.page.locator("#prompt")).to_have_value(prompt)
+        await expect(tab.page.locator(".prompt")).to_have_value(prompt)
 
 
 FOLD_AND_GROW = """async () => {
   const frame = () => new Promise(requestAnimationFrame);
   const content = document.createElement("div");
   content.style.height = "3000px";
-  document.querySelector("#conversation").append(content);
+  document.querySelector(".log").append(content);
   for (let time = 0; time < 20; time += 1) {
     await frame();
     content.style.height = "2500px";
@@ -186,8 +186,8 @@ async def test_the_end_stays_in_view_when_something_folds_while_the_end_grows(
         await expect(tab.page.locator("#title")).to_have_text("First steps")
         await tab.page.evaluate(FOLD_AND_GROW)
         below = "element => element.scrollHeight - element.clientHeight - element.scrollTop"
-        assert await tab.page.locator("#scroller").evaluate(below) < 5
-        await expect(tab.page.locator("#latest")).to_be_hidden()
-        await tab.page.locator("#scroller").hover()
+        assert await tab.page.locator(".scroller").evaluate(below) < 5
+        await expect(tab.page.locator(".latest")).to_be_hidden()
+        await tab.page.locator(".scroller").hover()
         await tab.page.mouse.wheel(0, -600)
-        await expect(tab.page.locator("#latest")).to_be_visible()
+        await expect(tab.page.locator(".latest")).to_be_visible()

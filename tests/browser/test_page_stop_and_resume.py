@@ -40,7 +40,7 @@ async def test_a_reply_is_stopped_from_a_second_tab_and_goes_on_after_a_reload(
             await expect_status(tab, "CANCELLED")
             await expect(tab.replies.last.locator(".note")).to_have_text("Stopped.")
             await expect(tab.reply_text).to_have_text(HALF)
-            await expect(tab.page.locator("#stop")).to_be_hidden()
+            await expect(tab.page.locator(".stop")).to_be_hidden()
             await expect(tab.replies.last.locator(".facts")).to_contain_text("not final")
         await one.page.reload()
         await one.page.get_by_role("button", name="Continue").click()
@@ -62,8 +62,8 @@ async def test_escape_stops_a_reply(database_uri: str, open_tab: OpenTab) -> Non
         await expect(tab.reply_text).to_have_text(HALF)
         await tab.page.keyboard.press("Escape")
         await expect_status(tab, "CANCELLED")
-        await expect(tab.page.locator("#prompt")).to_be_focused()
-        await expect(tab.page.locator("#announcements")).to_have_text("The reply was stopped.")
+        await expect(tab.page.locator(".prompt")).to_be_focused()
+        await expect(tab.page.locator(".announcements")).to_have_text("The reply was stopped.")
         assert tab.complaints == []
 
 

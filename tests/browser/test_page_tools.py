@@ -107,7 +107,7 @@ async def test_a_call_waits_for_leave_through_a_reload_and_is_allowed_from_a_sec
             call = call_of(tab, "rename_task")
             await expect(call.locator(".tool-state")).to_have_text("Waiting for approval")
             await expect(call.locator("pre").first).to_be_visible()
-            await expect(tab.page.locator("#announcements")).to_contain_text("your approval")
+            await expect(tab.page.locator(".announcements")).to_contain_text("your approval")
         await one.page.reload()
         await expect(call_of(one, "rename_task").get_by_role("button")).to_have_text(
             ["Approve", "Deny"]
@@ -235,7 +235,7 @@ async def test_the_stand_in_uses_the_tools_that_a_suggestion_speaks_of(
         tab = await open_tab(server.url)
         await tab.page.get_by_role("button", name="rename this task").click()
         await expect(tab.page.get_by_role("switch", name="Tools")).to_be_checked()
-        await tab.page.locator("#prompt").press("Enter")
+        await tab.page.locator(".prompt").press("Enter")
         await call_of(tab, "rename_task").get_by_role("button", name="Approve").click()
         await expect_completed(tab)
         await expect(call_of(tab, "calculate").get_by_text("84").first).to_be_visible()
@@ -250,7 +250,7 @@ async def test_a_server_without_tools_to_try_shows_no_switch(
         tab = await open_tab(running.url)
         await tab.ask("Hello?")
         await expect_completed(tab)
-        await expect(tab.page.locator("#tools")).to_be_hidden()
+        await expect(tab.page.locator(".switch input")).to_be_hidden()
         assert "tools" not in running.standin.requests[-1].body
         assert tab.complaints == []
 
@@ -308,11 +308,11 @@ async def test_long_arguments_stay_within_a_phone(database_uri: str, open_tab: O
         await ask_with_tools(tab, "Rename.")
         call = call_of(tab, "rename_task")
         await expect(call.get_by_role("button", name="Approve")).to_be_in_viewport()
-        for place in (":root", "body", ".room", "#scroller", ".tool", ".tool pre"):
+        for place in (":root", "body", ".room", ".scroller", ".tool", ".tool pre"):
             over = "element => element.scrollWidth - element.clientWidth"
             assert await tab.page.locator(place).first.evaluate(over) <= 0, place
         await call.get_by_role("button", name="Approve").click()
         await expect_completed(tab)
-        for place in ("#scroller", ".tool"):
+        for place in (".scroller", ".tool"):
             over = "element => element.scrollWidth - element.clientWidth"
             assert await tab.page.locator(place).first.evaluate(over) <= 0, place

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { citedText, Sources } from "../../server/browser/page/citations.js";
-import { isResumable } from "../../server/browser/page/documents.js";
-import { callState, factsOf, noteOf } from "../../server/browser/page/message_words.js";
+import { citedText, Sources } from "../../server/browser/elements/citations.js";
+import { isResumable } from "../../server/browser/elements/documents.js";
+import { callState, factsOf, noteOf } from "../../server/browser/elements/message_words.js";
 
 const reply = (fields) => ({ role: "assistant", parts: [], ...fields });
 

@@ -33,8 +33,11 @@ async def test_the_built_in_app_has_its_page_and_serves_nothing_else_from_there(
 async def test_whatever_the_page_names_is_there(database_uri: str) -> None:
     async with serving(database_uri) as server:
         page = (await server.http.get("/")).text
-        named: list[str] = re.findall(r'(?:href|src)="(/browser/[^"]+)"', page)
+        named: list[str] = re.findall(r'(?:href|src)="(browser/[^"]+)"', page)
         sheets = [name for name in named if name.endswith(".css")]
-        assert (sheets[0], sheets[-1]) == ("/browser/page/base.css", "/browser/page/narrow.css")
+        assert (sheets[0], sheets[-1]) == (
+            "browser/elements/theme.css",
+            "browser/page/narrow.css",
+        )
         for name in named:
-            assert (await server.http.get(name)).status_code == 200, name
+            assert (await server.http.get(f"/{name}")).status_code == 200, name
