@@ -187,7 +187,7 @@ async def test_the_end_stays_in_view_when_something_folds_while_the_end_grows(
         await tab.page.evaluate(FOLD_AND_GROW)
         below = "element => element.scrollHeight - element.clientHeight - element.scrollTop"
         assert await tab.page.locator(".scroller").evaluate(below) < 5
-        await expect(tab.page.locator(".latest")).to_be_hidden()
+        await expect(tab.page.locator(".stage .latest")).to_be_hidden()
         await tab.page.locator(".scroller").hover()
         await tab.page.mouse.wheel(0, -600)
-        await expect(tab.page.locator(".latest")).to_be_visible()
+        await expect(tab.page.locator(".stage .latest")).to_be_visible()
