@@ -149,9 +149,6 @@ export function createClient({
   return {
     clientId,
 
-    /** The server's address, without a slash at its end; empty: the page's own origin. */
-    url: access.url,
-
     /** How the stream fares; "closed" after `close`, or when the server refused it for good. */
     connectionState,
 
