@@ -283,3 +283,16 @@ def test_strict_typescript_takes_the_declarations(project: Path) -> None:
         capture=True,
     )
     assert ended.returncode == 0, ended.stdout
+
+
+def test_strict_typescript_takes_the_adapters(project: Path) -> None:
+    for name in ("@ag-ui", "@ai-sdk", "ai", "rxjs"):
+        (project / "node_modules" / name).symlink_to(node_packages() / name)
+    ended = run_node(
+        *("typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck", "--jsx", "react-jsx"),
+        *("--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom,dom.iterable"),
+        "adapters.ts",
+        cwd=project,
+        capture=True,
+    )
+    assert ended.returncode == 0, ended.stdout

@@ -2,8 +2,8 @@
 /**
  * Message documents as AG-UI messages, as its own reducer would have them from a stream.
  *
- * A reply is several messages there: one for each text and each stretch of reasoning, by the reply's
- * id and the part's place. A call belongs to the text before it, or to a message without text.
+ * A reply is several messages there: one for each text and each stretch of reasoning, by the
+ * reply's id and the part's place. A call belongs to the text before it, or to a message without text.
  */
 
 import { resultText, textOf } from "./documents.js";
@@ -62,7 +62,8 @@ function ofReply(reply) {
         );
         let at = owner === -1 ? messages.length : owner + 1;
         while (messages[at]?.role === "tool") at += 1;
-        messages.splice(at, 0, { id, role: "tool", toolCallId, content: resultText(part), ...told });
+        const content = resultText(part);
+        messages.splice(at, 0, { id, role: "tool", toolCallId, content, ...told });
       }
     }
   });

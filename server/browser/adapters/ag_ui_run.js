@@ -2,8 +2,8 @@
 /**
  * AG-UI runs, each the events of one reply.
  *
- * A thread is a task. The server keeps the conversation: of what AG-UI sends, only the new prompt goes
- * there. A run without one goes on with the last reply, where that was cut.
+ * A thread is a task. The server keeps the conversation: of what AG-UI sends, only the new prompt
+ * goes there. A run without one goes on with the last reply, where that was cut.
  */
 
 import { resumeStream, streamChat } from "../client/application.js";
@@ -32,8 +32,8 @@ import { replyStream } from "./reply_stream.js";
  */
 
 /**
- * Ask Claude the last message, or go on with the reply that was cut. To cancel what it returns is to
- * look away: the reply goes on.
+ * Ask Claude the last message, or go on with the reply that was cut. To cancel what it returns is
+ * to look away: the reply goes on.
  * @param {RunInput} input
  * @param {RunOptions} [options]
  * @param {(messageId: Promise<string>) => unknown} [onMessage] Told which message the reply will be.
@@ -171,8 +171,8 @@ const isReply = ({ role }) => role === "assistant";
 function refuseWhatIsNotDone({ tools, resume }) {
   if (tools && tools.length > 0) {
     throw new Error(
-      "Tools of the page are not offered to Claude: offer them by the agent's own `tools`, and run " +
-        "them in an executor, which follows toolCallTracking.pending.",
+      "Tools of the page are not offered to Claude: offer them by the agent's own `tools`, and " +
+        "run them in an executor, which follows toolCallTracking.pending.",
     );
   }
   if (resume && resume.length > 0) {

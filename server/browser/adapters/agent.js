@@ -9,15 +9,23 @@ import { cancelStream } from "../client/application.js";
 import { connectEvents, runEvents } from "./ag_ui_run.js";
 
 /** @import { BaseEvent, RunAgentInput } from "@ag-ui/core" */
-/** @import { AgentConfig } from "@ag-ui/client" */
+/** @import { AbstractAgent as Agent, AgentConfig } from "@ag-ui/client" */
 /** @import { Observable as ObservableOf } from "rxjs" */
 /** @import { AgUiEvent } from "./ag_ui_events.js" */
 /** @import { RunOptions } from "./ag_ui_run.js" */
 
 /**
+ * @typedef {AgentConfig & { options?: RunOptions }} HeadwaterAgentConfig
+ * @typedef {Agent & { options: RunOptions, runningMessageId: Promise<string> | undefined }} HeadwaterAgent
+ */
+
+/**
  * @param {object} classes
  * @param {typeof import("@ag-ui/client").AbstractAgent} classes.AbstractAgent
  * @param {typeof import("rxjs").Observable} classes.Observable
+ * @returns {new (config?: HeadwaterAgentConfig) => HeadwaterAgent} A task, as an agent: `runAgent` asks,
+ *   or goes on with what was cut; `connectAgent` finds what is there; `abortRun` stops the reply, for
+ *   everybody, and `detachActiveRun` looks away.
  */
 export function createAgentClass({ AbstractAgent, Observable }) {
   /**
@@ -37,14 +45,13 @@ export function createAgentClass({ AbstractAgent, Observable }) {
       return () => void reader.cancel();
     });
 
-  /** A task, as an agent: `runAgent` asks, or goes on; `connectAgent` finds what is there. */
   return class HeadwaterAgent extends AbstractAgent {
     /** @type {RunOptions} */
     options;
     /** @type {Promise<string> | undefined} */
     runningMessageId;
 
-    /** @param {AgentConfig & { options?: RunOptions }} [config] */
+    /** @param {HeadwaterAgentConfig} [config] */
     constructor({ options = {}, ...config } = {}) {
       super(config);
       this.options = options;
@@ -60,7 +67,6 @@ export function createAgentClass({ AbstractAgent, Observable }) {
       return observe(connectEvents(input, this.options, (id) => (this.runningMessageId = id)));
     }
 
-    /** Stop the reply, for everybody. To look away only, there is `detachActiveRun`. */
     abortRun() {
       this.runningMessageId
         ?.then((messageId) => cancelStream(messageId, this.options.client))

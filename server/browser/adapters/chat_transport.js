@@ -5,10 +5,10 @@
  * The server keeps the conversation: of what the SDK sends, only the new prompt goes there. What it
  * reads is a message document that grows, from whatever it holds already.
  *
- * An abort is a disconnect. The SDK aborts when somebody stops and when a component goes away alike,
- * and what can be found again after a reload must not end with the page that shows it; so the SDK
- * itself would have it of a transport whose streams are resumed. To stop a reply for everybody there
- * is `cancel`, whose effect then comes by the stream.
+ * An abort is a disconnect. The SDK aborts when somebody stops and when a component goes away
+ * alike, and what can be found again after a reload must not end with the page that shows it; so
+ * the SDK's guide would have it where streams are resumed. To stop a reply for everybody there is
+ * `cancel`, whose effect then comes by the stream.
  */
 
 import { cancelStream, resumeStream, streamChat } from "../client/application.js";
@@ -69,8 +69,8 @@ export class HeadwaterChatTransport {
       if (reply) return this.#resume(taskId, reply, settings, abortSignal);
     } else if (messageId !== undefined) {
       throw new Error(
-        "The server keeps the conversation as it was said: a message that was sent can neither be " +
-          "changed nor sent again. Send a new one.",
+        "The server keeps the conversation as it was said: a message that was sent can neither " +
+          "be changed nor sent again. Send a new one.",
       );
     }
     const begun = streamChat({ ...settings, taskId, prompt }, this.#client);
@@ -104,7 +104,7 @@ export class HeadwaterChatTransport {
   }
 
   /**
-   * Which reply is to be written anew: the one that is named, or the last, if it answers the prompt.
+   * Which reply is to go on: the one that is named, or the last, if it answers the prompt.
    * Undefined: the prompt never came to the server.
    * @param {string} taskId
    * @param {string} prompt

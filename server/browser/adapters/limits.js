@@ -1,5 +1,5 @@
 // @ts-check
 /** Every bound of the adapters. */
 
-/** Of a task's messages, how many are looked through for a reply that runs; 20 may wait their turn. */
+/** How many of a task's messages are looked through for a reply that runs; 20 may wait. */
 export const recentMax = 50;

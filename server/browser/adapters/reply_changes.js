@@ -17,8 +17,8 @@ import { isRunning } from "./documents.js";
  *
  * - `begun`: the first value. `standing`: what is said of the message as a whole has changed.
  * - `taken-back`: nothing of what was shown holds; what does is told anew.
- * - `part-begun`, `part-grown` and `part-ended` of text, reasoning and calls of tools, in each part's
- *   order. A call has ended when its arguments are whole; `call-cut`: they will never be.
+ * - `part-begun`, `part-grown` and `part-ended` of text, reasoning and calls of tools, in each
+ *   part's order. A call has ended when its arguments are whole; `call-cut`: they will never be.
  * - `approval`: somebody is asked to allow a call, or has answered.
  * - `result`: a tool has answered. `call-unanswered`: the reply has ended, and none has.
  * - `ended`: the reply has. Nothing follows.
@@ -164,7 +164,8 @@ function extend(earlier, later) {
       // What follows a part was told when it had ended.
       return growingText(now).startsWith(part.text) && !(grows && index < earlier.length - 1);
     }
-    if (/** @type {ToolCallPart | ToolResultPart} */ (now).toolCallId !== part.toolCallId) return false;
+    const { toolCallId } = /** @type {ToolCallPart | ToolResultPart} */ (now);
+    if (toolCallId !== part.toolCallId) return false;
     if (part.type === "tool-result") return true;
     const grows = growingText(now).length > part.argsText.length;
     return growingText(now).startsWith(part.argsText) && !(grows && part.args != null);

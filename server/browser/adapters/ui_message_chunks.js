@@ -2,8 +2,8 @@
 /**
  * Changes of a reply as chunks of the AI SDK's UI message stream.
  *
- * A reply is one step to the SDK, however often Claude was asked: only so can `reset-step` take back
- * all of a reply that Claude declines in the end. Its tools count as executed by the provider: they
+ * A reply is one step to the SDK, however often Claude was asked: only so can `reset-step` take
+ * back all of a reply that Claude declines in the end. Its tools count as executed by the provider: they
  * are run by the server or by an executor, and their results come by themselves.
  */
 

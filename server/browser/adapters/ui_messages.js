@@ -1,5 +1,5 @@
 // @ts-check
-/** Message documents as the AI SDK's UI messages, as its own reader would have them from a stream. */
+/** Message documents as the AI SDK's UI messages, as its own reader has them from a stream. */
 
 import { isRunning, resultText } from "./documents.js";
 import { cutText, inputOf, metadataOf, ofHeadwater, unansweredText } from "./ui_message_chunks.js";
@@ -39,7 +39,8 @@ function uiParts(message) {
     const isOpen = isRunning(message) && index === parts.length - 1;
     const state = isOpen ? "streaming" : "done";
     const id = part.type === "reasoning" ? { id: String(index) } : {};
-    return [/** @type {any} */ ({ type: part.type, ...id, text: part.text, state, ...ofHeadwater(part) })];
+    const { type, text } = part;
+    return [/** @type {any} */ ({ type, ...id, text, state, ...ofHeadwater(part) })];
   });
 }
 

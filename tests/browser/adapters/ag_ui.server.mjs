@@ -40,7 +40,9 @@ async function openAgent({ threadId, ...options } = {}) {
 
 /** Without people's, and without reasoning that was emptied because AG-UI cannot take it away. */
 const replies = (messages) =>
-  plain(messages).filter(({ role, content }) => role !== "user" && (role !== "reasoning" || content));
+  plain(messages).filter(
+    ({ role, content }) => role !== "user" && (role !== "reasoning" || content),
+  );
 
 /** What the agent holds of replies is what their documents say. */
 async function expectDocuments({ agent, threadId }) {

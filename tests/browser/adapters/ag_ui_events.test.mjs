@@ -127,3 +127,43 @@ test("a call that waits for leave is told as an event of ours", () => {
     },
   ]);
 });
+
+test("what somebody else rewrote in the document is told anew", async () => {
+  const { add, set, values } = createHistory();
+  set({ status: "STREAMING" });
+  add({ type: "text", text: "One" });
+  set({ parts: [{ type: "text", text: "Other" }] });
+  set({ status: "COMPLETED", finishReason: "end_turn" });
+  const { messages, finished } = await fold(values);
+  assert.equal(finished.length, 1);
+  assert.deepEqual(messages.map(({ content }) => content), ["Hello", "Other"]);
+});
+
+test("a call belongs to the text before it, but not to one from before the last answer", async () => {
+  const { add, set, values } = createHistory();
+  const called = (toolCallId) =>
+    add({ type: "tool-call", toolCallId, toolName: "run", argsText: "{}", args: {} });
+  const answered = (toolCallId) => add({ type: "tool-result", toolCallId, result: 1 });
+  set({ status: "STREAMING" });
+  add({ type: "text", text: "First." });
+  called("a");
+  called("b");
+  answered("b");
+  answered("a");
+  called("c");
+  called("d");
+  answered("c");
+  const { messages } = await fold(values);
+  const shown = messages.map(({ id, toolCalls, toolCallId }) => [
+    id,
+    toolCallId ?? toolCalls?.map((call) => call.id),
+  ]);
+  assert.deepEqual(shown, [
+    ["6b07", undefined],
+    ["6b08-0", ["a", "b"]],
+    ["6b08-3", "b"],
+    ["6b08-4", "a"],
+    ["6b08-5", ["c", "d"]],
+    ["6b08-7", "c"],
+  ]);
+});

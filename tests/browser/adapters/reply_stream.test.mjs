@@ -75,7 +75,9 @@ test("a slow reader is given what is newest, once", async () => {
   await settle();
   client.send("messages.get", text(""));
   await first;
-  for (let count = 1; count <= 100; count += 1) client.send("messages.get", text("x".repeat(count)));
+  for (let count = 1; count <= 100; count += 1) {
+    client.send("messages.get", text("x".repeat(count)));
+  }
   const { told } = await drain(reader);
   assert.deepEqual(told, ["part-begun", "x".repeat(100)]);
 });

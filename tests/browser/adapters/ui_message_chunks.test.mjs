@@ -232,3 +232,24 @@ test("leave is told when its call is whole, and not of a call that was answered"
     [],
   ]);
 });
+
+test("what somebody else rewrote in the document is told anew", async () => {
+  const { add, set, values } = createHistory();
+  set({ status: "STREAMING" });
+  add({ type: "text", text: "One" });
+  add({ type: "text", text: "Two" });
+  set({ parts: [{ type: "text", text: "Other" }] });
+  set({ status: "FAILED", error: { code: "conflict", message: "Somebody removed parts." } });
+  const { message } = await read(told(values).flat());
+  assert.deepEqual(plain(message), plain(toUIMessages([values.at(-1).message])[0]));
+});
+
+test("a call that is answered without its arguments is shown as it is", async () => {
+  const { add, set, values } = createHistory();
+  set({ status: "STREAMING" });
+  add({ type: "tool-call", toolCallId: "c", toolName: "run", argsText: '{"x": ' });
+  add({ type: "tool-result", toolCallId: "c", result: "It was cut.", isError: true });
+  const { message } = await read(told(values).flat());
+  assert.equal(message.parts[0].errorText, "It was cut.");
+  assert.deepEqual(plain(message), plain(toUIMessages([values.at(-1).message])[0]));
+});
