@@ -136,7 +136,7 @@ async def update_presence(
     return row
 
 
-@mutation
+@mutation(transaction=False)
 async def remove_presence(
     ctx: MutationCtx,
     task_id: OfTask,
@@ -145,13 +145,28 @@ async def remove_presence(
 ) -> None:
     """Say that a tab is gone; with the last one its person leaves. Without a tab, all of them.
 
-    Leaving twice is harmless.
+    Leaving twice is harmless. What the tab said before and waits to be written is written first:
+    it would take whoever has gone for somebody who comes.
 
     Raises:
         NotFound: There is no such task.
     """
     tab = None if tab_id is None else tab_key(tab_id)
+    if tab is not None:
+        row = row_id(task_id, user_id)
+        await ctx.set_latest(
+            Presence,
+            heard_of(row, tab),
+            {},
+            now=["lastSeenAt", f"tabs.{tab}"],
+            together=task_id,
+            otherwise=_nothing,
+        )
     await ctx.run_mutation(leave, task_id=task_id, user_id=user_id, tab=tab)
+
+
+async def _nothing(_: Any) -> None:
+    """Whoever is not there need not be written."""
 
 
 @query

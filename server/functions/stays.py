@@ -139,5 +139,9 @@ def _with_tab(tab: str) -> dict[str, Any]:
 
 def _activity(row: Presence, activity_type: str, at: datetime) -> Activity:
     return Activity(
-        task_id=row.task_id, user_id=row.user_id, activity_type=activity_type, timestamp=at
+        task_id=row.task_id,
+        user_id=row.user_id,
+        activity_type=activity_type,
+        metadata={"userName": row.user_name},  # who has left is in no list any more
+        timestamp=at,
     )

@@ -98,6 +98,7 @@ class ChangeView {
     this.#kind.role = "img";
     setText(this.#kind, letter);
     setText(this.#folder, path.slice(0, slash));
+    this.#folder.hidden = slash === 0;
     setText(this.#name, path.slice(slash));
     this.#path.title = oldPath ? `${oldPath} → ${path}` : path;
     setText(this.#added, additions > 0 ? `+${additions}` : "");

@@ -15,16 +15,17 @@ export class HeadwaterHealth extends HeadwaterElement {
   #message = element("p", "message-of-health");
   #where = element("p", "where");
   #tools = element("p", "offers");
+  #start = element("code", "start");
 
   build() {
     this.#state.role = "status";
-    this.replaceChildren(this.#state, this.#message, this.#where, this.#tools);
+    this.replaceChildren(this.#state, this.#message, this.#where, this.#tools, this.#start);
     this.clear();
   }
 
   clear() {
     delete this.dataset.health;
-    for (const line of [this.#state, this.#message, this.#where, this.#tools]) {
+    for (const line of [this.#state, this.#message, this.#where, this.#tools, this.#start]) {
       setText(line, "");
       line.hidden = true;
     }
@@ -35,6 +36,7 @@ export class HeadwaterHealth extends HeadwaterElement {
    * @param {string} taskId
    */
   start(_client, taskId) {
+    setText(this.#start, `headwater sidecar --task ${taskId} --dir .`);
     this.follow("tasks.getWorkspaceStatus", { taskId }, (/** @type {WorkspaceHealth} */ health) =>
       this.#show(health),
     );
@@ -51,7 +53,7 @@ export class HeadwaterHealth extends HeadwaterElement {
     const state = { healthy: "Healthy", degraded: "Degraded", gone: `Gone${since}` }[status];
     const lines = /** @type {const} */ ([
       [this.#state, isKnown ? (state ?? status) : "No workspace"],
-      [this.#message, isKnown ? message : "A workspace is a program that works for this task."],
+      [this.#message, isKnown ? message : "None has worked for this task. This starts one:"],
       [this.#where, details.filter(Boolean).join(" · ")],
       [this.#tools, names && status !== "gone" ? `Tools: ${names}` : ""],
     ]);
@@ -59,5 +61,6 @@ export class HeadwaterHealth extends HeadwaterElement {
       setText(line, text ?? "");
       line.hidden = !text;
     }
+    this.#start.hidden = isKnown;
   }
 }

@@ -170,7 +170,7 @@ class SharedStay {
 
   #goWithThePage() {
     clearTimeout(this.#timer);
-    if (!this.#there) return;
+    if (!this.#there && !this.#sending) return;
     const { taskId, userId } = this.#who;
     navigator.sendBeacon(
       `${this.#client.url}/api/mutation/presence.removePresence`,
