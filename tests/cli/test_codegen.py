@@ -14,6 +14,7 @@ from tests.headwater_command import Command, headwater
 from tests.serving import Running
 
 HERE = Path(__file__).parent
+README = (HERE.parents[1] / "README.md").read_text("utf-8")
 SAMPLE = HERE.parent / "browser" / "sample_app"
 
 OPTIONS = {
@@ -48,10 +49,16 @@ async def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(HERE / name, folder / "kinds")
     wrong = (folder / "wrong.ts").read_text("utf-8")
     (folder / "unmarked.ts").write_text(MARK.sub("", wrong))
+    (folder / "readme").mkdir()
+    (notes,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (uses,) = re.findall(r"```ts\n(.*?)```", README, re.DOTALL)
+    (folder / "readme" / "notes.py").write_text(notes)
+    (folder / "readme" / "readme.ts").write_text(uses)
     (folder / "package.json").write_text('{"type": "module"}')
     await asyncio.gather(
         codegen("--out", str(folder / "headwater")),
         codegen(target(folder), "--out", str(folder / "kinds" / "headwater")),
+        codegen(f"{folder}/readme/notes.py:app", "--out", str(folder / "readme" / "headwater")),
     )
     return folder
 
@@ -74,7 +81,12 @@ def complaints(project: Path) -> dict[str, set[int]]:
         "*": [str(packages / "@types" / "*"), str(packages / "*")],
     }
     files = ["chat.ts", "chat.tsx", "wrong.ts", "unmarked.ts"]
-    files += ["kinds/kinds_uses.ts", "kinds/headwater/api.d.ts", "headwater/api.d.ts"]
+    files += [
+        "readme/readme.ts",
+        "kinds/kinds_uses.ts",
+        "kinds/headwater/api.d.ts",
+        "headwater/api.d.ts",
+    ]
     config = {"compilerOptions": {**OPTIONS, "paths": paths}, "files": files}
     (project / "tsconfig.json").write_text(json.dumps(config))
     ended = run_node("typescript/bin/tsc", "--project", ".", cwd=project, capture=True)
@@ -89,7 +101,7 @@ def complaints(project: Path) -> dict[str, set[int]]:
 def test_a_sample_application_compiles_and_no_wrong_use_does(
     project: Path, complaints: dict[str, set[int]]
 ) -> None:
-    assert complaints.keys() <= {"unmarked.ts"}
+    assert not {"chat.ts", "chat.tsx", "wrong.ts"} & complaints.keys()
     # What is marked is an error where it is not marked: else nothing here could fail.
     marked = MARK.findall((project / "wrong.ts").read_text("utf-8"))
     assert len(complaints["unmarked.ts"]) == len(marked) > 25
@@ -98,6 +110,10 @@ def test_a_sample_application_compiles_and_no_wrong_use_does(
 def test_every_kind_of_type_is_what_it_should_be(complaints: dict[str, set[int]]) -> None:
     assert "kinds_uses.ts" not in complaints
     assert "api.d.ts" not in complaints
+
+
+def test_the_readmes_lines_compile(complaints: dict[str, set[int]]) -> None:
+    assert "readme.ts" not in complaints
 
 
 async def test_at_run_time_a_function_is_its_name(project: Path) -> None:
