@@ -96,7 +96,8 @@ def _function(path: str, operation: Any) -> FunctionType:
     _, api, kind, whole = path.split("/")
     room, name = whole.split(".")
     # They become JavaScript: nothing but names may, whoever sent the document.
-    if api != "api" or kind not in _KINDS or not (room.isidentifier() and name.isidentifier()):
+    fits = all(part.isidentifier() and part != "__proto__" for part in (room, name))
+    if api != "api" or kind not in _KINDS or not fits:
         raise ValueError(path)
     content = operation["requestBody"]["content"]["application/json"]
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]

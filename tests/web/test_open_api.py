@@ -138,6 +138,21 @@ def test_dates_are_integers_everywhere(document: dict[str, Any]) -> None:
     assert {one["type"] for one in since["anyOf"]} == {"integer", "null"}
 
 
+def test_ids_say_of_which_table_they_are(document: dict[str, Any]) -> None:
+    key = "x-headwater-table"
+    message = schema(document, "ChatMessage")
+    assert message[key] == "chatMessages"
+    assert message["properties"]["_id"][key] == "chatMessages"
+    assert message["properties"]["taskId"][key] == "tasks"
+    assert [one.get(key) for one in message["properties"]["askedBy"]["anyOf"]] == [
+        "chatMessages",
+        None,
+    ]
+    asked = arguments_of(document, "/api/query/messages.get")["properties"]["messageId"]
+    assert asked[key] == "chatMessages"
+    assert key not in message["properties"]["model"]
+
+
 async def test_what_is_served_is_what_is_described(database_uri: str) -> None:
     async with serving(database_uri, board.HERE) as running:
         document = (await running.http.get("/openapi.json")).json()
