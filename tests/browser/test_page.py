@@ -119,9 +119,7 @@ async def test_markup_stays_text(database_uri: str, open_tab: OpenTab) -> None:
         await expect(tab.reply_text.locator(".reasoning p")).to_have_text(markup)
         await expect(tab.tasks).to_have_text([markup])
         await expect(tab.page.locator("#title")).to_have_text(markup)
-        made = tab.page.locator(
-            ":is(.log, .task-list, #title) :is(img, script, b, .prose a)"
-        )
+        made = tab.page.locator(":is(.log, .task-list, #title) :is(img, script, b, .prose a)")
         await expect(made).to_have_count(0)
         assert tab.complaints == []
 
