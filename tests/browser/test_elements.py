@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from playwright.async_api import Locator, Page, expect
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from server.app import create_app
 from server.settings import Settings
 from tests.browser.conftest import OpenTab
 from tests.serving import Running, http_server, serving
+from tests.sse import Follower
 
 pytestmark = pytest.mark.browser
 
@@ -215,8 +217,6 @@ async def test_a_phone_shows_the_panes_within_its_width(
 async def test_a_foreign_page_uses_an_element_by_one_script_and_styles_it(
     mongo_uri: str, open_tab: OpenTab
 ) -> None:
-    settings = {"allowed_origins": ("http://127.0.0.1:1",)}
-
     async def page(request: Request) -> HTMLResponse:
         query = request.query_params
         return HTMLResponse(
@@ -228,9 +228,8 @@ async def test_a_foreign_page_uses_an_element_by_one_script_and_styles_it(
 
     foreign = Starlette(routes=[Route("/", page), Route("/favicon.ico", nothing)])
     async with http_server(foreign) as elsewhere:
-        settings["allowed_origins"] = (elsewhere,)
         uri = mongo_uri.replace("/headwater?", "/test_elements_elsewhere?")
-        async with serving(uri, **settings) as running:
+        async with serving(uri, allowed_origins=frozenset({elsewhere})) as running:
             task = (await running.mutation("tasks.create", title="Work"))["_id"]
             change = {"taskId": task, "changeType": "CREATE", "path": "a.py"}
             await running.mutation("fileChanges.record", **change)
@@ -254,13 +253,20 @@ async def test_the_page_works_where_it_is_mounted_under_a_prefix(
             yield
 
     hub = Starlette(routes=[Mount("/hub", app)], lifespan=lifespan)
-    async with hub.router.lifespan_context(hub), http_server(hub) as url:
+    async with (
+        hub.router.lifespan_context(hub),
+        http_server(hub) as url,
+        httpx2.AsyncClient(base_url=f"{url}/hub", timeout=60) as http,
+    ):
         tab = await open_tab(f"{url}/hub/")
         await expect(tab.tasks).to_have_text(["First steps"])
         await tab.ask("Hello?")
         await expect(tab.replies.last).to_have_attribute("data-status", "COMPLETED")
         await expect(tab.page.locator("headwater-people .person")).to_have_count(1)
-        left = tab.page.wait_for_event("request", lambda one: one.method == "POST")
-        await tab.page.goto("about:blank")
-        assert (await left).url == f"{url}/hub/api/mutation/presence.removePresence"
         assert tab.complaints == []
+        (task,) = (await http.post("/api/query/tasks.list", json={})).json()["value"]
+        who = {"taskId": task["_id"]}
+        follower = Follower(http, {"done": ("presence.getRecentActivities", who)})
+        async with follower.following():
+            await tab.page.goto("about:blank")
+            await follower.until(lambda f: "user-left" in str(f.values.get("done")))

@@ -554,3 +554,22 @@ async def test_a_beacon_is_taken_as_a_browser_sends_it(
     )
     assert answer.status_code == status
     assert await shown(scene, task) == ([] if status == 200 else ["ada"])
+
+
+async def test_who_leaves_while_a_move_waits_to_be_written_has_left_and_is_named(
+    scene: Scene,
+) -> None:
+    task = await scene.new_task()
+    tab = {"tabId": "1"}
+    await scene.arrive(task, "ada", **tab)
+    moves = [scene.arrive(task, "ada", **tab, cursor={"x": x, "y": 0}) for x in range(3)]
+    moving = [asyncio.create_task(move) for move in moves]
+    await asyncio.wait(moving, return_when=asyncio.FIRST_COMPLETED)  # the others wait their turn
+    again = scene.arrive(task, "ada", **tab, cursor={"x": 9, "y": 9})
+    await asyncio.gather(again, scene.leave(task, "ada", **tab), *moving)
+    assert await scene.here.query("presence.getActiveUsers", taskId=task) == []
+    done = await scene.here.query("presence.getRecentActivities", taskId=task)
+    assert [(one["activityType"], one["metadata"]) for one in done] == [
+        ("user-left", {"userName": "Ada"}),
+        ("user-joined", {"userName": "Ada"}),
+    ]

@@ -74,6 +74,7 @@ class SharedStay {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #leaving;
   #events = new AbortController();
+  #calls = new AbortController();
   #unsubscribe;
 
   /**
@@ -141,7 +142,8 @@ class SharedStay {
    */
   async #call(name, args) {
     try {
-      await this.#client.mutation(`presence.${name}`, args, { idempotent: true });
+      const { signal } = this.#calls;
+      await this.#client.mutation(`presence.${name}`, args, { idempotent: true, signal });
     } catch (error) {
       // There is no such task any more, say.
       const { retry } = /** @type {{ retry?: string }} */ (error);
@@ -171,6 +173,9 @@ class SharedStay {
   #goWithThePage() {
     clearTimeout(this.#timer);
     if (!this.#there && !this.#sending) return;
+    // What has not been sent yet must not arrive after the farewell.
+    this.#calls.abort();
+    this.#calls = new AbortController();
     const { taskId, userId } = this.#who;
     navigator.sendBeacon(
       `${this.#client.url}/api/mutation/presence.removePresence`,
