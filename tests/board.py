@@ -206,9 +206,9 @@ gates: dict[str, Gate] = {}
 async def bump(ctx: MutationCtx, id: str, gate: str) -> int:  # noqa: A002  # its wire name
     """Read, wait at the gate, and write what was read plus one."""
     held = gates[gate]
-    held.starts += 1
     note = await ctx.get(Note, id)
     assert note is not None
+    held.starts += 1
     held.reached.set()
     await held.go.wait()
     return (await ctx.update(Note, id, {"$set": {"likes": note.likes + 1}})).likes

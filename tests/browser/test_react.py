@@ -34,6 +34,7 @@ def test_the_application_of_the_readme_names_hooks_that_are_there(
     tmp_path: Path, node_modules: Path
 ) -> None:
     assert node_modules
-    (source,) = re.findall(r"```jsx\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    blocks = re.findall(r"```jsx\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (source,) = [block for block in blocks if '"headwater/react"' in block]
     (tmp_path / "readme.jsx").write_text(source, "utf-8")
     bundle(tmp_path / "readme.jsx", out=tmp_path, options=["--packages=external"])
