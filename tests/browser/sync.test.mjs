@@ -552,6 +552,35 @@ test("of many queries that are left, twenty are followed on", async () => {
   assert.deepEqual(kept, Array.from({ length: 20 }, (_, index) => `f${index + 10}`));
 });
 
+test("who comes back to one of too many that were left, within the tick, finds it", async () => {
+  const { clock, heard, listen, opened, source } = setUp();
+  const stops = Array.from({ length: 30 }, (_, index) => listen(`f${index}`));
+  await clock.advance(0);
+  const snapshots = source().queries.map(({ id }) => [id, { snapshot: 1 }]);
+  source().send("1.1~b", { queries: Object.fromEntries(snapshots), from: null });
+  for (const stop of stops) stop();
+  for (let index = 0; index < 30; index += 1) listen(`again${index}`, `f${index}`);
+  await clock.advance(0);
+  assert.equal(opened.length, 1);
+  for (let index = 0; index < 30; index += 1) assert.deepEqual(heard[`again${index}`], [1]);
+});
+
+test("who comes back before the stream has let go of a query finds it", async () => {
+  const { clock, heard, listen, live, opened, source, stop } = await setUpLive();
+  listen("other");
+  await clock.advance(0);
+  source().send("1.1~b", { queries: { 2: { snapshot: 1 } }, from: "1.1~b" });
+  stop();
+  await clock.advance(5_000);
+  assert.equal(opened.length, 3); // a stream without it is on its way
+  listen("again", "tasks");
+  await clock.advance(0);
+  assert.deepEqual(live(), [opened[1]]);
+  assert.deepEqual(heard.again, [["one"]]);
+  opened[1].send("2.1~b", { queries: { 1: append("two") } });
+  assert.deepEqual(heard.again, [["one"], ["one", "two"]]);
+});
+
 test("a change that is taken back within the tick opens nothing", async () => {
   const { clock, listen, opened } = await setUpLive();
   listen("other")();

@@ -119,24 +119,23 @@ export function createClient({
   const openSync = (onUpdate, results) =>
     new Sync({ openSource, timers, random, onUpdate, results });
   const name = `headwater ${url} ${session ?? ""}`;
-  const tabs =
-    shareTabs && canShare() ? new Tabs({ name, clientId, openSync, timers, onUpdate }) : undefined;
-  const sync = tabs ?? openSync(onUpdate);
-  const queries = new QuerySet(timers, (wanted) => sync.want(wanted));
+  const share = shareTabs && canShare();
+  const tabs = new Tabs({ name, share, clientId, openSync, timers, onUpdate });
+  const queries = new QuerySet(timers, (wanted) => tabs.want(wanted));
   const passing = new Passing(timers, (target) => {
     const followed = queries.list();
     if (followed.length === 0) return true;
     if (position === null || !hasReached(position, target)) return false;
     return followed.every(({ base }) => !base?.at || hasReached(base.at, target));
   });
-  const calls = new Calls(access, () => tabs?.clientId ?? clientId, timers, random);
+  const calls = new Calls(access, () => tabs.clientId, timers, random);
   const mutations = new Mutations(calls, queries, passing);
   /** @type {(...call: Parameters<Calls["call"]>) => Promise<any>} */
   const valueOf = async (...call) => (await calls.call(...call)).value;
 
   const wake = () => {
     calls.wake();
-    sync.wake();
+    tabs.wake();
   };
   const closing = new AbortController();
   for (const name of ["online", "pageshow", "visibilitychange"]) {
@@ -144,7 +143,7 @@ export function createClient({
   }
 
   /** @type {Observable<ConnectionState>} */
-  const connectionState = sync.connectionState;
+  const connectionState = tabs.connectionState;
 
   return {
     clientId,
@@ -210,7 +209,7 @@ export function createClient({
     close() {
       closing.abort();
       queries.close();
-      sync.close();
+      tabs.close();
       passing.end();
     },
   };

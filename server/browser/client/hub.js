@@ -4,22 +4,25 @@
  * and passes on what it hears, a change as the change that it is.
  */
 
-/** @import { Change, Result, Results } from "./results.js" */
+/** @import { Change, Results } from "./results.js" */
 /** @import { Wanted } from "./stream.js" */
 /** @import { OnUpdate, OpenSync } from "./sync.js" */
 
+/** @typedef {Wanted & { turn?: number }} Turn By another number it is followed anew. */
+
+/** @typedef {Turn & { told: boolean }} Followed Whether the member has been told all so far. */
+
+/** @typedef {(position: string | null, changes: (Change & { turn?: number })[]) => void} Deliver */
+
 /**
  * @typedef {object} Member
- * @property {Map<string, Wanted>} wanted By key.
- * @property {Set<string>} inStep The keys of which it has been told all so far.
- * @property {OnUpdate} deliver
+ * @property {Map<string, Followed>} wanted By key.
+ * @property {Deliver} deliver
  */
 
 export class Hub {
   /** @type {Map<string, Member>} */
   #members = new Map();
-  /** @type {Map<string, Result>} */
-  #latest = new Map();
   /** @type {string | null} */
   #position = null;
 
@@ -39,21 +42,21 @@ export class Hub {
   /**
    * A tab wants these queries from now on, and no others.
    * @param {string} id
-   * @param {Wanted[]} queries
-   * @param {OnUpdate} deliver Told what is known at once, then of every move.
-   * @param {boolean} [fresh] Whether it has lost what it was told.
+   * @param {Turn[]} queries
+   * @param {Deliver} deliver Told what is known at once, then of every move.
    */
-  set(id, queries, deliver, fresh) {
-    const wanted = new Map(queries.map((query) => [query.key, query]));
-    const told = (!fresh && this.#members.get(id)?.inStep) || [];
-    const inStep = new Set([...told].filter((key) => wanted.has(key)));
-    const member = { wanted, inStep, deliver };
+  set(id, queries, deliver) {
+    const before = this.#members.get(id)?.wanted;
+    const followed = queries.map((query) => {
+      const known = before?.get(query.key);
+      return { ...query, told: known?.turn === query.turn && Boolean(known?.told) };
+    });
+    const member = { wanted: new Map(followed.map((query) => [query.key, query])), deliver };
     this.#members.set(id, member);
     this.#follow();
-    const news = [...this.#latest]
-      .filter(([key]) => wanted.has(key) && !inStep.has(key))
-      .map(([key, result]) => ({ key, before: undefined, result }));
-    if (news.length > 0) this.#pass(member, news);
+    const news = followed.filter(({ told }) => !told).map(({ key }) => key);
+    const known = this.sync.told(news);
+    if (known.length > 0) this.#pass(member, known);
   }
 
   /**
@@ -66,14 +69,12 @@ export class Hub {
 
   #follow() {
     const all = new Map([...this.#members.values()].flatMap(({ wanted }) => [...wanted]));
-    for (const key of this.#latest.keys()) if (!all.has(key)) this.#latest.delete(key);
     this.sync.want([...all.values()]);
   }
 
   /** @type {OnUpdate} */
   #spread(position, changes) {
     this.#position = position;
-    for (const { key, result } of changes) this.#latest.set(key, result);
     for (const member of this.#members.values()) this.#pass(member, changes);
   }
 
@@ -81,11 +82,14 @@ export class Hub {
    * @param {Member} member
    * @param {Change[]} changes
    */
-  #pass({ wanted, inStep, deliver }, changes) {
-    const theirs = changes
-      .filter(({ key }) => wanted.has(key))
-      .map(({ entry, ...change }) => (inStep.has(change.key) && entry ? { ...change, entry } : change));
-    for (const { key } of theirs) inStep.add(key);
+  #pass({ wanted, deliver }, changes) {
+    const theirs = changes.flatMap(({ key, result, entry }) => {
+      const query = wanted.get(key);
+      if (!query) return [];
+      const { turn, told } = query;
+      query.told = true;
+      return { key, result, turn, ...(told && entry && { entry }) };
+    });
     deliver(this.#position, theirs);
   }
 }

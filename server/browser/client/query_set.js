@@ -194,7 +194,11 @@ export class QuerySet {
   #tellSoon() {
     this.#tick ??= this.#timers.setTimeout(() => {
       this.#tick = undefined;
-      if (!this.#ended) this.#onWanted(this.list());
+      if (this.#ended) return;
+      for (const [key, { listeners, linger }] of this.#byKey) {
+        if (listeners.size === 0 && linger === undefined) this.#byKey.delete(key);
+      }
+      this.#onWanted(this.list());
     }, 0);
   }
 
@@ -280,7 +284,7 @@ export class QuerySet {
   /** @param {Query} query */
   #remove(query) {
     this.#timers.clearTimeout(query.linger);
-    this.#byKey.delete(query.key);
+    query.linger = undefined;
     this.#tellSoon();
   }
 }

@@ -30,7 +30,6 @@ import { share } from "./share.js";
  * What a message did to one query.
  * @typedef {object} Change
  * @property {string} key
- * @property {Result | undefined} before
  * @property {Result} result
  * @property {Entry} [entry] What leads from the one to the other; absent: nothing that was said.
  */
@@ -107,14 +106,13 @@ export class Results {
 
   /**
    * @param {string | null} position The position that the message leads to.
-   * @param {Iterable<readonly [key: string, entry: Entry]>} entries
+   * @param {Iterable<readonly [key: string, entry: Entry, ...unknown[]]>} entries
    * @returns {Change[]}
    * @throws {OutOfStep} When an entry does not fit what is held.
    */
   receive(position, entries) {
     const changes = Array.from(entries, ([key, entry]) => {
-      const before = this.#byKey.get(key);
-      return { key, before, entry, result: nextResult(before, entry) };
+      return { key, entry, result: nextResult(this.#byKey.get(key), entry) };
     });
     for (const { key, result } of changes) this.#byKey.set(key, result);
     this.position = position;

@@ -40,8 +40,7 @@ export function createOpenSource(access, clientId) {
     const fail = (error) => {
       if (signal.aborted) return;
       ending.abort(); // and with it whatever is still open
-      const lost = () => networkError(error);
-      onFailure(error instanceof HeadwaterError ? error : lost());
+      onFailure(error instanceof HeadwaterError ? error : networkError(error));
     };
     const asked = { queries, client: clientId };
     read(access, asked, { onMessage, onFailure: fail }, signal).catch(fail);

@@ -97,6 +97,19 @@ export class Sync {
     this.#tell(new HeadwaterError(message, { code: "too_large", retry: "never" }), beyond);
   }
 
+  /**
+   * What has been told of these queries, for who did not hear it.
+   * @param {Iterable<string>} keys
+   * @returns {Change[]}
+   */
+  told(keys) {
+    if (this.connectionState.value === "connecting") return [];
+    return [...keys].flatMap((key) => {
+      const result = this.#results.get(key);
+      return result ? { key, result } : [];
+    });
+  }
+
   /** Try again now: the network is said to be back, the machine has woken, somebody signed in. */
   wake() {
     if (this.#retry !== undefined || this.connectionState.value === "closed") {
@@ -162,22 +175,13 @@ export class Sync {
 
   /** @param {Stream} next */
   #promote(next) {
-    this.#timers.clearTimeout(this.#handover);
-    this.#handover = undefined;
-    this.#current?.close();
-    this.#current = next;
     this.#next = null;
-    const before = this.#results;
+    this.#closeStreams();
+    this.#current = next;
+    next.results.shareWith(this.#results);
     this.#results = next.results;
-    this.#results.shareWith(before);
     this.connectionState.set("live");
-    /** @type {Change[]} */
-    const changes = [];
-    for (const key of next.wanted) {
-      const result = this.#results.get(key);
-      if (result) changes.push({ key, before: before.get(key), result });
-    }
-    this.#onUpdate(next.results.position, changes);
+    this.#onUpdate(next.results.position, this.told(next.wanted));
   }
 
   /** Close both streams, and open one from what is seen. */
@@ -240,7 +244,7 @@ export class Sync {
     const result = { error, at: null, resumable: false };
     this.#onUpdate(
       this.#results.position,
-      queries.map(({ key }) => ({ key, before: undefined, result })),
+      queries.map(({ key }) => ({ key, result })),
     );
   }
 

@@ -25,14 +25,15 @@ import { Results } from "./results.js";
 /**
  * What tabs say to each other. Each says one thing; all hear it.
  * @typedef {object} Said
- * @property {string} from
- * @property {{ clientId: string, state: ConnectionState }} [lead] I do.
+ * @property {string} [from] I do not lead, and this names me.
  * @property {Wanted[]} [want] To who leads: what I want now.
- * @property {boolean} [fresh] With `want`: I have lost what I was told.
  * @property {"nudge" | "wake"} [ask] To who leads: do what is due; try again now. It says who it is.
+ * @property {number} [since] I lead, since then: of two, the later one is right.
+ * @property {ConnectionState} [state] How my connection is.
+ * @property {string} [clientId] With it: names the stream's client to the server.
  * @property {string} [to] To this tab:
  * @property {string | null | undefined} [position] what is told moves to here,
- * @property {(readonly [key: string, entry: Entry])[]} [entries] by these.
+ * @property {(readonly [key: string, entry: Entry, turn?: number])[]} [entries] by these.
  */
 
 export class Tabs {
@@ -44,7 +45,8 @@ export class Tabs {
    */
   clientId;
 
-  #id = randomId();
+  /** Names this tab to the others, anew each time that it joins them; "": it is none of them. */
+  #id = "";
   #name;
   #ownClientId;
   #openSync;
@@ -55,15 +57,27 @@ export class Tabs {
   #results = new Results();
   /** @type {Hub | null} Here while this tab leads. */
   #hub = null;
-  /** @type {string | null} */
-  #leader = null;
+  /** Since when whoever leads does, in ms; its name too. 0: nobody is known to. */
+  #since = 0;
+  #turn = 0;
+  /**
+   * Tells, by key, the present turn of following a query from those before it.
+   * @type {Map<string, number>}
+   */
+  #turns = new Map();
   /** @type {BroadcastChannel | null} */
   #channel = null;
   #closing = new AbortController();
-  /** Aborted while this tab is none of them. */
-  #stay = aborted();
-  /** Aborted when this tab stands no longer where it stood for election. */
-  #stand = aborted();
+  /**
+   * Aborted when this tab leaves the others.
+   * @type {AbortController | undefined}
+   */
+  #stay;
+  /**
+   * Aborted when this tab stands no longer where it stood for election.
+   * @type {AbortController | undefined}
+   */
+  #stand;
   #nudged = false;
   #heardAtMs = 0;
   /** @type {ReturnType<Timers["setTimeout"]> | undefined} */
@@ -72,21 +86,23 @@ export class Tabs {
   /**
    * @param {object} parts
    * @param {string} parts.name Tabs of one name share a stream.
+   * @param {boolean} parts.share Else this one has a stream to itself.
    * @param {string} parts.clientId
    * @param {OpenSync} parts.openSync
    * @param {Timers} parts.timers
    * @param {OnUpdate} parts.onUpdate
    */
-  constructor({ name, clientId, openSync, timers, onUpdate }) {
+  constructor({ name, share, clientId, openSync, timers, onUpdate }) {
     this.#name = name;
     this.#ownClientId = this.clientId = clientId;
     this.#openSync = openSync;
     this.#timers = timers;
     this.#onUpdate = onUpdate;
-    this.join();
-    const { signal } = this.#closing;
-    addEventListener("pagehide", this.leave, { signal });
-    addEventListener("pageshow", this.join, { signal });
+    if (share) {
+      this.join();
+      addEventListener("pagehide", this.leave, this.#closing);
+      addEventListener("pageshow", this.join, this.#closing);
+    } else this.#lead();
   }
 
   /**
@@ -102,7 +118,7 @@ export class Tabs {
   /** Try again now. */
   wake() {
     if (this.#hub) return this.#hub.sync.wake();
-    this.#say({ ask: "wake" });
+    this.#say({ from: this.#id, ask: "wake" });
     this.#beat();
   }
 
@@ -114,57 +130,62 @@ export class Tabs {
 
   /** Be one of the tabs, again after a page came back from where the browser had kept it. */
   join = () => {
-    if (!this.#stay.signal.aborted) return;
-    const stay = (this.#stay = new AbortController());
-    this.#hold(`${this.#name} ${this.#id}`, stay.signal, () => {
+    if (this.#id) return;
+    this.#id = randomId();
+    this.#stay = new AbortController();
+    this.#lock(`${this.#name} ${this.#id}`, this.#stay.signal, (until) => {
       this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = ({ data }) => this.#hear(data);
-      this.#say({ ask: "nudge" });
+      this.#say({ from: this.#id, ask: "nudge" });
       this.#standForElection();
       this.#heard();
       this.#beat();
+      return until;
     });
   };
 
   /** Let go of everything, as a page must that the browser may keep for later. */
   leave = () => {
-    this.#stay.abort();
-    this.#stand.abort();
+    this.#id = "";
+    this.#stay?.abort();
+    this.#stand?.abort();
     this.#stepDown();
+    this.#since = 0;
     this.#channel?.close();
     this.#channel = null;
-    this.#timers.clearTimeout(this.#watch);
+    this.#beat();
   };
 
   /**
-   * Hold a lock until the signal.
+   * Ask for a lock, unless the signal comes first.
    * @param {string} name
    * @param {AbortSignal} signal
-   * @param {() => void} onHeld
+   * @param {(until: Promise<unknown>) => unknown} onHeld Given the signal as a promise; the lock is
+   *   held until what it returns.
    * @param {LockOptions} [options]
    */
-  #hold(name, signal, onHeld, options = { signal }) {
+  #lock(name, signal, onHeld, options = { signal }) {
+    const until = new Promise((resolve) => signal.addEventListener("abort", resolve));
     return navigator.locks
-      .request(name, options, () => {
-        if (signal.aborted) return;
-        onHeld();
-        return new Promise((resolve) => signal.addEventListener("abort", resolve));
-      })
+      .request(name, options, () => signal.aborted || onHeld(until))
       .catch(() => undefined);
   }
 
   /** @param {LockOptions} [how] */
   async #standForElection(how) {
-    this.#stand.abort();
+    this.#stand?.abort();
     const stand = (this.#stand = new AbortController());
-    await this.#hold(this.#name, stand.signal, () => this.#lead(), how);
+    await this.#lock(this.#name, stand.signal, (until) => {
+      this.#lead();
+      return until;
+    }, how);
     if (stand.signal.aborted) return;
     this.#stepDown(); // another has taken the lead away
     this.#standForElection();
   }
 
   #lead() {
-    this.#leader = this.#id;
+    this.#since = this.#timers.now() + Math.random();
     this.clientId = this.#ownClientId;
     const hub = (this.#hub = new Hub(this.#openSync, this.#results));
     hub.sync.connectionState.subscribe((state) => {
@@ -179,42 +200,51 @@ export class Tabs {
     const hub = this.#hub;
     if (!hub) return;
     this.#hub = null;
-    this.#leader = null;
+    this.#since = 0;
     this.#results = new Results();
     hub.sync.close();
+    this.#heard();
+    this.#beat();
   }
 
   #announce() {
-    this.#say({ lead: { clientId: this.clientId, state: this.connectionState.value } });
+    this.#say({ since: this.#since, state: this.connectionState.value, clientId: this.clientId });
   }
 
   /** Say what is wanted, to whoever leads. */
   #ask(fresh = false) {
     if (this.#hub) return this.#hub.set(this.#id, this.#wanted, this.#onUpdate);
     this.#results = this.#results.fork(this.#wanted);
-    if (!this.#leader) return;
-    const want = this.#wanted.map(({ key, function: name, args }) => ({ key, function: name, args }));
-    this.#say({ want, fresh });
+    const before = this.#turns;
+    this.#turns = new Map();
+    const want = this.#wanted.map(({ key, function: name, args }) => {
+      const turn = (!fresh && before.get(key)) || (this.#turn += 1);
+      this.#turns.set(key, turn);
+      return { key, function: name, args, turn };
+    });
+    if (this.#since) this.#say({ from: this.#id, want });
   }
 
   /** @param {Said} said */
   #hear(said) {
-    const { from, lead, to } = said;
-    if (lead) this.#hearLeader(from, lead);
-    else if (this.#hub) this.#serve(this.#hub, said);
-    else if (to === this.#id && from === this.#leader) this.#receive(said);
+    const { from, since = 0, state, to } = said;
+    if (this.#hub) {
+      // Of two that lead, the earlier is about to learn that it does no longer.
+      if (from) this.#serve(this.#hub, from, said);
+    } else if (state && since >= this.#since) this.#hearLeader(since, state, said.clientId);
+    else if (to === this.#id && since === this.#since) this.#receive(said);
   }
 
   /**
-   * @param {string} from
-   * @param {{ clientId: string, state: ConnectionState }} lead
+   * @param {number} since
+   * @param {ConnectionState} state
+   * @param {string} [clientId]
    */
-  #hearLeader(from, { clientId, state }) {
-    if (this.#hub) return; // one of the two is about to learn that it leads no longer
+  #hearLeader(since, state, clientId = "") {
     this.#heard();
     this.clientId = clientId;
-    if (from !== this.#leader) {
-      this.#leader = from;
+    if (since !== this.#since) {
+      this.#since = since;
       this.#results.forgetPositions();
       this.#ask(true);
     }
@@ -225,40 +255,33 @@ export class Tabs {
 
   /**
    * @param {Hub} hub
+   * @param {string} from
    * @param {Said} said
    */
-  #serve(hub, { from, ask, want, fresh }) {
+  #serve(hub, from, { ask, want }) {
     if (want) {
       if (!hub.has(from)) {
-        const { signal } = this.#stand;
-        navigator.locks
-          .request(`${this.#name} ${from}`, { signal }, () => hub.remove(from))
-          .catch(() => undefined);
+        const { signal } = /** @type {AbortController} */ (this.#stand);
+        this.#lock(`${this.#name} ${from}`, signal, () => hub.remove(from));
       }
-      hub.set(from, want, (position, changes) => this.#tell(from, position, changes), fresh);
+      hub.set(from, want, (position, changes) => {
+        const entries = changes.map(({ key, entry, result, turn }) => {
+          return /** @type {const} */ ([key, entry ?? entryOf(result), turn]);
+        });
+        this.#say({ since: this.#since, to: from, position, entries });
+      });
     }
     if (!ask) return;
     hub.sync[ask]();
     this.#announce();
   }
 
-  /**
-   * @param {string} to
-   * @param {string | null} position
-   * @param {Change[]} changes
-   */
-  #tell(to, position, changes) {
-    const entries = changes.map(({ key, result, entry }) => {
-      return /** @type {const} */ ([key, entry ?? entryOf(result)]);
-    });
-    this.#say({ to, position, entries });
-  }
-
   /** @param {Said} told */
   #receive({ position = null, entries = [] }) {
     this.#heard();
+    const ours = entries.filter(([key, , turn]) => this.#turns.get(key) === turn);
     try {
-      const changes = this.#results.receive(position, entries);
+      const changes = this.#results.receive(position, ours);
       this.#onUpdate(position, changes);
     } catch {
       this.#ask(true); // all of it anew
@@ -273,30 +296,25 @@ export class Tabs {
   /** Watch whoever leads, and remind it while there is no connection. */
   #beat() {
     this.#timers.clearTimeout(this.#watch);
-    if (this.#hub || this.#wanted.length === 0) return;
+    if (!this.#channel || this.#hub || this.#wanted.length === 0) return;
     const silent = this.#timers.now() - this.#heardAtMs > silenceOnWakeMsMax;
-    const anxious = silent || this.connectionState.value !== "live";
+    if (silent) this.#since = 0;
+    const anxious = !this.#since || this.connectionState.value !== "live";
     if (silent && this.#nudged) {
       this.#heard();
       this.#standForElection({ steal: true });
     } else if (anxious) {
       this.#nudged = silent;
-      this.#say({ ask: "nudge" });
+      this.#say({ from: this.#id, ask: "nudge" });
     }
     const delayMs = anxious ? nudgeMs : silenceOnWakeMsMax;
     this.#watch = this.#timers.setTimeout(() => this.#beat(), delayMs);
   }
 
-  /** @param {Omit<Said, "from">} said */
+  /** @param {Said} said */
   #say(said) {
-    this.#channel?.postMessage({ ...said, from: this.#id });
+    this.#channel?.postMessage(said);
   }
-}
-
-function aborted() {
-  const controller = new AbortController();
-  controller.abort();
-  return controller;
 }
 
 /**
@@ -304,9 +322,6 @@ function aborted() {
  * @returns {Entry}
  */
 function entryOf({ value, error, at }) {
-  if (error) {
-    const { code, message, retry, retryAfterMs, details } = error;
-    return { error: { code, message, retry, retryAfterMs, details } };
-  }
+  if (error) return { error: { ...error, message: error.message } };
   return { snapshot: value, ...(at && { at }) };
 }

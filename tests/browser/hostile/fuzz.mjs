@@ -4,28 +4,13 @@
 //     node fuzz.mjs <seed> <schedules>
 import assert from "node:assert/strict";
 import { createClient } from "../../../server/browser/client.js";
+import { createDice } from "../dice.mjs";
 import { createClock, createEventSources, createFetch } from "../fakes.mjs";
 import { read, Refused } from "./oracle.mjs";
 
 const [firstSeed, schedules] = process.argv.slice(2).map(Number);
 const NAMES = ["notes", "people"];
 const EVENTS_MAX = 12;
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function createRandom(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-function createDice(random) {
-  const below = (count) => Math.floor(random() * count);
-  return { below, chance: (p) => random() < p, pick: (list) => list[below(list.length)] };
-}
 
 /** A server that means well: what its queries show, and what it says of a change. */
 function createServer({ below, chance, pick }) {
@@ -152,13 +137,12 @@ function damage(message, { below, chance, pick }) {
 }
 
 async function play(seed, tally) {
-  const random = createRandom(seed);
-  const dice = createDice(random);
+  const dice = createDice(seed);
   const server = createServer(dice);
   const clock = createClock();
   const { FakeEventSource, opened, live } = createEventSources();
   const { fetch } = createFetch(new Error("unreachable"));
-  const options = { fetch, EventSource: FakeEventSource, timers: clock.timers, random };
+  const options = { fetch, EventSource: FakeEventSource, timers: clock.timers, random: dice.random };
   const client = createClient({ ...options, clientId: "me", shareTabs: false });
   const shown = {};
   for (const name of NAMES) {

@@ -1,0 +1,34 @@
+"""Many tabs in a model of a browser: in the end they show what the server has, by one stream."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scripts.node_packages import BROWSER, NoPackages, run_node
+
+MODEL = Path(__file__).parent / "tabs_model" / "model.mjs"
+SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
+SCHEDULES = 30_000 if os.environ.get("HEADWATER_FUZZ") else 1_500
+
+
+def test_tabs_come_to_one_stream_and_one_truth(tmp_path: Path) -> None:
+    core = tmp_path / "core.js"
+    try:
+        bundled = run_node(
+            "esbuild/bin/esbuild",
+            str(BROWSER / "core.js"),
+            "--bundle",
+            "--format=iife",
+            "--global-name=headwater",
+            "--log-level=warning",
+            f"--outfile={core}",
+            capture=True,
+        )
+    except NoPackages as error:
+        why = f"NO NPM PACKAGES, and so the model of many tabs did NOT run: {error}"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    assert bundled.returncode == 0, bundled.stderr
+    ended = run_node(MODEL, str(core), str(SEED), str(SCHEDULES), capture=True)
+    assert ended.returncode == 0, f"HEADWATER_SEED={SEED}\n{ended.stdout}{ended.stderr}"
+    assert f"{SCHEDULES} schedules" in ended.stdout
