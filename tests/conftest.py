@@ -4,6 +4,8 @@ import asyncio
 import shutil
 import signal
 import tempfile
+import warnings
+from asyncio import selector_events
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,21 @@ from server.store.embedded import EmbeddedMongo
 
 # What runs in the background of a shell ignores Ctrl-C, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_transports: Any = vars(selector_events)["_SelectorTransport"]
+_warn_of_transport = _transports.__del__
+
+
+def _warn_with_protocol(transport: Any) -> None:
+    """A connection that nobody closed says whose it was: pyproject.toml filters by that."""
+
+    def warn(message: str, *rest: Any, **more: Any) -> None:
+        warnings.warn(f"{message} of {type(transport._protocol).__name__}", *rest, **more)
+
+    _warn_of_transport(transport, warn)
+
+
+_transports.__del__ = _warn_with_protocol
 
 # On tmpfs a mongod starts in half the time.
 FAST = Path("/dev/shm")
