@@ -60,7 +60,7 @@ async def test_the_counted_bytes_are_near_what_the_oplog_holds(
         held = await oplog_bytes(database_uri)
         print(f"counted {counted}, held {held}: {counted / held:.2f}")
         # A step's transaction holds its tool calls too, which are no writing of the reply.
-        assert 0.65 < counted / held < 1.3
+        assert 0.6 < counted / held < 1.3
 
 
 async def test_a_very_long_reply_costs_what_its_deltas_cost(
