@@ -10,8 +10,8 @@ __all__ = ["shared"]
 def shared(old: Any, new: Any, depth: int = 0) -> Any:
     """`new`, with what is equal in `old` taken from there; `old` itself where all of it is.
 
-    Equal as JSON is, where true is not 1. Documents in lists are found by their ``_id``, others
-    by their place.
+    Equal as JSON is, where true is not 1. Documents in lists are found by their place, and those
+    that have moved by their ``_id``.
     """
     if type(old) is not type(new) or depth > limits.SHARED_DEPTH_MAX:
         return new
@@ -44,9 +44,10 @@ def _shared_lists(old: list[Any], new: list[Any], depth: int) -> list[Any]:
 
 
 def _counterpart(value: Any, index: int, old: list[Any], by_id: dict[str, Any]) -> Any:
-    if _has_id(value):
-        return by_id.get(value["_id"])
-    return old[index] if index < len(old) else None
+    there: Any = old[index] if index < len(old) else None
+    if not _has_id(value) or (_has_id(there) and there["_id"] == value["_id"]):
+        return there
+    return by_id.get(value["_id"])
 
 
 def _has_id(value: Any) -> bool:

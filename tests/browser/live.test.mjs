@@ -71,6 +71,7 @@ test("a result is the same object until it changes, and parts of it beyond that"
   const rows = [
     { _id: "a", deep: { x: [1] } },
     { _id: "b", deep: { x: [2] } },
+    { _id: "b", deep: { x: [2] } }, // of two tables, perhaps
   ];
   source().send("2.1~b", { queries: { 1: { snapshot: rows } } });
   draw();

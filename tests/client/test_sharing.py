@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 
 from server.client import limits
 from server.client.sharing import shared
@@ -19,6 +19,7 @@ def test_what_is_shared_says_the_same_as_before(old: Any, new: Any) -> None:
     assert repr(old) == repr(before)
 
 
+@example([{"_id": "", "a": None}, {"_id": "", "a": None}])
 @given(VALUES | DOCUMENTS)
 def test_an_equal_value_is_the_old_one_itself(value: Any) -> None:
     assert shared(value, copy.deepcopy(value)) is value

@@ -27,7 +27,8 @@ export function share(previous, next, depth = 0) {
   /** @type {(item: any, key: string | number) => Json} */
   const shareItem = (item, key) => {
     const before = Object.hasOwn(previous, key) ? previous[key] : undefined;
-    const shared = share(byId.get(item?._id ?? byId) ?? before, item, depth + 1);
+    const counterpart = before?._id === item?._id ? before : byId.get(item?._id);
+    const shared = share(counterpart, item, depth + 1);
     same &&= shared === before;
     return shared;
   };
