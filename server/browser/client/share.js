@@ -43,5 +43,5 @@ export function share(previous, next, depth = 0) {
  * @returns {value is Record<string, any>}
  */
 function isContainer(value) {
-  return typeof value === "object" && value !== null;
+  return value === Object(value);
 }
