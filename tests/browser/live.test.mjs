@@ -84,8 +84,8 @@ test("a result is the same object until it changes, and parts of it beyond that"
   draw();
   assert.deepEqual(live.result.value, changed);
   assert.equal(live.result.value[1], before.value[0]);
-  assert.notEqual(live.result.value[2], before.value[1]);
-  assert.equal(live.result.value[2].deep, before.value[1].deep);
+  assert.notEqual(live.result.value[2], before.value[2]);
+  assert.equal(live.result.value[2].deep, before.value[2].deep);
 });
 
 test("a live query opens nothing until somebody subscribes", async () => {
