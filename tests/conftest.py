@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import asyncio
+import os
 import shutil
 import signal
 import tempfile
@@ -33,6 +34,12 @@ def _warn_with_protocol(transport: Any) -> None:
 
 
 _transports.__del__ = _warn_with_protocol
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors, for tests wait a third of their time."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
 
 # On tmpfs a mongod starts in half the time.
 FAST = Path("/dev/shm")
