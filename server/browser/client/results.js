@@ -105,13 +105,20 @@ export class Results {
   }
 
   /**
-   * @param {string | null} position The position that the message leads to.
+   * @param {string | null} position The position that the message leads to; nothing is behind it,
+   *   unless it ends in "-".
    * @param {Iterable<readonly [key: string, entry: Entry, ...unknown[]]>} entries
    * @returns {Change[]}
    * @throws {OutOfStep} When an entry does not fit what is held.
    */
   receive(position, entries) {
-    const changes = Array.from(entries, ([key, entry]) => {
+    const news = new Map(/** @type {Iterable<readonly [string, Entry]>} */ (entries));
+    if (position && !position.endsWith("-")) {
+      for (const [key, { at, resumable }] of this.#byKey) {
+        if (at && resumable && !news.has(key)) news.set(key, { patch: [] });
+      }
+    }
+    const changes = Array.from(news, ([key, entry]) => {
       return { key, entry, result: nextResult(this.#byKey.get(key), entry) };
     });
     for (const { key, result } of changes) this.#byKey.set(key, result);
