@@ -85,7 +85,7 @@ export class Stream {
   close() {
     this.#closed = true;
     this.#timers.clearTimeout(this.#watch);
-    this.#source?.close();
+    this.#source.close();
   }
 
   /**

@@ -169,7 +169,8 @@ export class Sync {
     if (stream === this.#current) this.#onUpdate(stream.results.position, changes);
     const next = this.#next;
     if (!next?.begun) return;
-    if (!this.#current || hasPassed(next, this.#current)) return this.#promote(next);
+    const passes = hasReached(next.results.position, this.#current?.results.position);
+    if (passes) return this.#promote(next);
     this.#handover ??= this.#timers.setTimeout(() => this.#startOver(), handoverMsMax);
   }
 
@@ -265,13 +266,4 @@ export class Sync {
     this.#timers.clearTimeout(this.#retry);
     this.#retry = undefined;
   }
-}
-
-/**
- * @param {Stream} next
- * @param {Stream} current
- */
-function hasPassed(next, current) {
-  const { position } = current.results;
-  return position === null || hasReached(next.results.position ?? "", position);
 }
