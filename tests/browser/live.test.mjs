@@ -410,6 +410,24 @@ test("who has signed in is heard after a refusal", async () => {
   assert.equal(opened.length, 2);
 });
 
+test("who has signed in is heard too where only the last that was asked for had been refused", async () => {
+  const { client, clock, opened, source } = await setUpList([
+    401,
+    refusal("unauthenticated", "never"),
+  ]);
+  client.live("more", {}).subscribe(() => undefined);
+  await clock.advance(0);
+  source().refuse();
+  await settle();
+  assert.equal(client.connectionState.value, "live");
+  client.reconnect();
+  await clock.advance(0);
+  assert.equal(opened.length, 3);
+  client.reconnect();
+  await clock.advance(0);
+  assert.equal(opened.length, 3, "it is being asked for already");
+});
+
 test("a machine that has slept asks anew at once when its page is shown", async () => {
   const listeners = {};
   globalThis.addEventListener = (name, listener) => (listeners[name] = listener);
