@@ -120,6 +120,19 @@ test("a preloaded value is there at once and is continued from its position", as
   assert.deepEqual(live.result.value, ["early", "late"]);
 });
 
+test("whoever follows a query hears what another has preloaded of it", async () => {
+  const { client, clock, draw, source } = setUp();
+  const plain = client.live("list", {});
+  const told = [];
+  plain.subscribe(() => told.push(plain.result.value));
+  const preloaded = { function: "list", args: {}, value: ["early"], position: "1.5~b" };
+  client.live("list", {}, { preloaded }).subscribe(() => undefined);
+  await clock.advance(0);
+  source().send("2.1~b", { queries: {}, from: "1.5~b" });
+  draw();
+  assert.deepEqual(told, [["early"]]);
+});
+
 // Mutations
 
 test("mutations go one after another, whatever becomes of each", async () => {

@@ -120,7 +120,10 @@ export class QuerySet {
       },
       subscribe: (onChange) => {
         const query = this.#follow(key, functionName, args);
-        if (early && !query.base) query.base = query.shown = early;
+        if (early && !query.base) {
+          query.base = query.shown = early;
+          query.listeners.forEach(attempt); // of those who have none themselves
+        }
         // A listener that is given twice is two subscriptions.
         const listener = () => onChange();
         query.listeners.add(listener);
