@@ -105,15 +105,15 @@ export class Results {
   }
 
   /**
-   * @param {string | null} position The position that the message leads to; nothing is behind it,
-   *   unless it ends in "-".
+   * @param {string | null} position The position that the message leads to.
    * @param {Iterable<readonly [key: string, entry: Entry, ...unknown[]]>} entries
+   * @param {boolean} [isWhole] Whether what is not mentioned is true at the position, too.
    * @returns {Change[]}
    * @throws {OutOfStep} When an entry does not fit what is held.
    */
-  receive(position, entries) {
+  receive(position, entries, isWhole) {
     const news = new Map(/** @type {Iterable<readonly [string, Entry]>} */ (entries));
-    if (position && !position.endsWith("-")) {
+    if (isWhole) {
       for (const [key, { at, resumable }] of this.#byKey) {
         if (at && resumable && !news.has(key)) news.set(key, { patch: [] });
       }

@@ -129,7 +129,7 @@ export class Stream {
       if (key === undefined) throw new OutOfStep(`id ${id}`);
       return /** @type {const} */ ([key, entry]);
     });
-    return this.results.receive(position, entries);
+    return this.results.receive(position, entries, !position.endsWith("-"));
   }
 
   /** @param {HeadwaterError} error */
