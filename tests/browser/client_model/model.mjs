@@ -84,7 +84,7 @@ class Schedule {
   look(name, result, isFirst = false) {
     const { value, error } = result ?? {};
     const before = this.#nowShown.get(name) ?? { real: [], laid: [] };
-    if (error) return void this.#nowShown.set(name, { ...before, failed: true });
+    if (error) return void this.#nowShown.set(name, { ...before, laid: [] });
     const real = value.filter((one) => !String(one).startsWith("o"));
     const laid = value.filter((one) => String(one).startsWith("o"));
     const truth = this.server.valueAt(name, Infinity).slice(0, real.length);
@@ -108,7 +108,7 @@ class Schedule {
       if (ended) this.blame(`${name} shows ${one} after its mutation has ended`);
     }
     if (result.at === null) this.#preloaded.delete(name);
-    this.#nowShown.set(name, { real, laid, at: result.at, failed: false });
+    this.#nowShown.set(name, { real, laid });
   }
 
   late({ id }) {
