@@ -57,15 +57,17 @@ class Subscribed:
         query: The live query.
         cursor: Into its log; None where the client holds no value that can be continued.
         resume: Where the client's value was true, until it is known whether that helps.
+        behind: Whether the client was last told that its value lags.
     """
 
-    __slots__ = ("cursor", "id", "query", "resume")
+    __slots__ = ("behind", "cursor", "id", "query", "resume")
 
     def __init__(self, id_: str, query: LiveQuery, resume: Position | None) -> None:
         self.id = id_
         self.query = query
         self.cursor: int | None = None
         self.resume = resume
+        self.behind = False
 
     def settle_resume(self) -> None:
         """Find the cursor of a client that continues, now that its query is ready."""
@@ -158,7 +160,9 @@ class SyncStream:
             return None
         settled = all((query.through or target) >= target for query in self._stale)
         first = self.position is None
-        changes = self._failed + self._changes(target)
+        if first or self._progress:
+            self._touched |= self._stale  # the client wants to know what is not there yet
+        changes = self._failed + self._changes(target, tells_behind=first or self._progress)
         self._failed = []
         due = first or self._heartbeat or (self._progress and target != self.position)
         if not changes and not due:
@@ -212,7 +216,7 @@ class SyncStream:
                 return False  # it needs a snapshot, and that is of a later value
         return True
 
-    def _changes(self, target: Time) -> list[Change]:
+    def _changes(self, target: Time, *, tells_behind: bool) -> list[Change]:
         changes: list[Change] = []
         waiting: set[LiveQuery] = set()
         for query in self._touched:
@@ -230,7 +234,10 @@ class SyncStream:
                 at = Position(query.through, self._build)
             for one in self._subscribed.get(query, ()):
                 body = _advance(one, query, end)
+                if body is None and query.error is None and one.cursor is not None:
+                    body = b'"patch":[]' if one.behind or (at and tells_behind) else None
                 if body:
+                    one.behind = at is not None
                     changes.append(Change(one.id, body, at))
         self._touched = waiting
         return changes

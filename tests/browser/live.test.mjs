@@ -121,6 +121,19 @@ test("a preloaded value is there at once and is continued from its position", as
   assert.deepEqual(live.result.value, ["early", "late"]);
 });
 
+test("whoever follows a query hears what another has preloaded of it", async () => {
+  const { client, clock, draw, source } = setUp();
+  const plain = client.live("list", {});
+  const told = [];
+  plain.subscribe(() => told.push(plain.result.value));
+  const preloaded = { function: "list", args: {}, value: ["early"], position: "1.5~b" };
+  client.live("list", {}, { preloaded }).subscribe(() => undefined);
+  await clock.advance(0);
+  source().send("2.1~b", { queries: {}, from: "1.5~b" });
+  draw();
+  assert.deepEqual(told, [["early"]]);
+});
+
 // Mutations
 
 test("mutations go one after another, whatever becomes of each", async () => {
@@ -179,6 +192,47 @@ test("a mutation is resolved when the stream has passed its position, and laggin
   await settle();
   assert.equal(done, "v");
   await mutation;
+});
+
+test("a preloaded value that is still true holds up no mutation", async () => {
+  const { client, clock, draw, source } = setUp([200, { value: "v", position: "5.1~b" }]);
+  const preloaded = { function: "list", args: {}, value: ["early"], position: "1.5~b" };
+  client.live("list", {}, { preloaded }).subscribe(() => undefined);
+  await clock.advance(0);
+  let done = false;
+  client.mutation("m").then((value) => (done = value));
+  source().send("5.1~b-", { queries: {}, from: "1.5~b" });
+  draw();
+  await settle();
+  assert.equal(done, false, "something is behind, and it may be this one");
+  source().send("5.2~b", { queries: {} });
+  draw();
+  await settle();
+  assert.equal(done, "v");
+  source().drop();
+  await clock.advance(500);
+  assert.equal(source().queries[0].from, "5.2~b");
+});
+
+test("what a new server has done is waited for on the stream of the one before", async () => {
+  const { client, clock, draw, live, source } = await setUpList([
+    200,
+    { value: "v", position: "5.1~c" },
+  ]);
+  let done = false;
+  client.mutation("m", {}, { optimistic: append("mine") }).then((value) => (done = value));
+  await settle();
+  draw();
+  await settle();
+  assert.equal(done, false);
+  assert.deepEqual(live.result.value, ["one", "mine"]);
+  source().drop();
+  await clock.advance(500);
+  source().send("5.1~c", { queries: { 1: { snapshot: ["one", "done"] } }, from: null });
+  draw();
+  await settle();
+  assert.equal(done, "v");
+  assert.deepEqual(live.result.value, ["one", "done"]);
 });
 
 test("a mutation whose position does not come is resolved after ten seconds", async () => {
@@ -368,6 +422,24 @@ test("who has signed in is heard after a refusal", async () => {
   client.reconnect();
   await clock.advance(0);
   assert.equal(opened.length, 2);
+});
+
+test("who has signed in is heard too where only the last that was asked for had been refused", async () => {
+  const { client, clock, opened, source } = await setUpList([
+    401,
+    refusal("unauthenticated", "never"),
+  ]);
+  client.live("more", {}).subscribe(() => undefined);
+  await clock.advance(0);
+  source().refuse();
+  await settle();
+  assert.equal(client.connectionState.value, "live");
+  client.reconnect();
+  await clock.advance(0);
+  assert.equal(opened.length, 3);
+  client.reconnect();
+  await clock.advance(0);
+  assert.equal(opened.length, 3, "it is being asked for already");
 });
 
 test("a machine that has slept asks anew at once when its page is shown", async () => {

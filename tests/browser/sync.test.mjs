@@ -130,6 +130,21 @@ test("a listener that throws keeps nobody else from hearing", async () => {
   );
 });
 
+test("a listener to the state that throws keeps no value from being shown", async () => {
+  const { client, clock, heard, listen, source } = setUp();
+  client.connectionState.subscribe((state) => {
+    if (state === "live") throw new Error("mine");
+  });
+  listen("tasks");
+  await clock.advance(0);
+  source().send("1.1~b", { queries: { 1: { snapshot: 1 } }, from: null });
+  assert.deepEqual(heard.tasks, [1]);
+  assert.deepEqual(
+    reported.splice(0).map((error) => error.message),
+    ["mine"],
+  );
+});
+
 // Reconnecting
 
 test("a lost connection is opened again from the position held, and carries on", async () => {

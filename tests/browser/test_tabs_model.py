@@ -9,9 +9,10 @@ from scripts.node_packages import BROWSER, NoPackages, run_node
 
 MODEL = Path(__file__).parent / "tabs_model" / "model.mjs"
 SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
-SCHEDULES = 30_000 if os.environ.get("HEADWATER_FUZZ") else 1_500
+SCHEDULES = 30_000 if os.environ.get("HEADWATER_FUZZ") else 1_000
 
 
+@pytest.mark.fuzz
 def test_tabs_come_to_one_stream_and_one_truth(tmp_path: Path) -> None:
     core = tmp_path / "core.js"
     try:

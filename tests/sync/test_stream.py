@@ -8,6 +8,7 @@ import pytest
 from schemas.wire.patch import Operation
 from schemas.wire.position import Position, Time
 from server.core import limits
+from server.core.errors import Forbidden
 from server.live.live_query import LiveQuery, Outcome
 from server.live.registry import Registry
 from server.sync.frames import sync_frame
@@ -154,3 +155,47 @@ def test_a_client_that_was_told_of_something_behind_takes_a_snapshot_of_it(
         one.watchers.add(stream)
         stream.add(Subscribed("one", one, Position(Time(10, 0), "b", settled)))
         assert (told(stream) == ("10.0~b", {"one": {"snapshot": 1}})) is snapshot
+
+
+def test_after_a_mutation_its_client_is_told_what_is_behind_and_when_it_no_longer_is() -> None:
+    fake, one = Fake(), query("one", 1)
+    stream = stream_of(fake, one)
+    assert told(stream) is not None
+    one.run_seconds = 1.0
+    one.stale(Time(11, 0), 0.0)
+    fake.position = Time(11, 0)
+    assert told(stream) is None, "nobody wants to know"
+    fake.position = Time(12, 0)
+    stream.want_progress()
+    behind = {"patch": [], "at": f"10.{0xFFFFFFFF}~b"}
+    assert told(stream) == ("12.0~b-", {"one": behind})
+    assert told(stream) is None
+    one.install(Outcome(value=1), Time(12, 0), None, 0.0)
+    assert told(stream) == ("12.0~b", {"one": {"patch": []}})
+    one.stale(Time(13, 0), 0.0)
+    fake.position = Time(13, 0)
+    assert told(stream) is None
+
+
+def test_what_failed_is_not_told_to_be_behind() -> None:
+    fake, one = Fake(), query("one", 1)
+    stream = stream_of(fake, one)
+    one.install(Outcome(error=Forbidden("No.")), Time(10, 0), None, 0.0)
+    assert "error" in str(told(stream))
+    one.run_seconds = 1.0
+    one.stale(Time(11, 0), 0.0)
+    fake.position = Time(12, 0)
+    stream.want_progress()
+    assert told(stream) == ("12.0~b-", {})
+
+
+def test_a_client_that_continues_is_told_what_is_behind_already() -> None:
+    fake, one = Fake(), query("one", 1)
+    one.stale(Time(11, 0), 0.0)
+    one.stale_since = 0.0
+    fake.position = Time(12, 0)
+    stream = SyncStream(cast("Registry", fake), "b", fake, None, strict=False)
+    stream.opened_at = 0.0
+    stream.add(Subscribed("one", one, Position(Time(10, 0), "b")))
+    behind = {"patch": [], "at": f"10.{0xFFFFFFFF}~b"}
+    assert told(stream) == ("12.0~b-", {"one": behind})

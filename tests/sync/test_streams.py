@@ -12,6 +12,7 @@ import pytest
 from bson import Binary, ObjectId
 from pymongo import AsyncMongoClient, MongoClient
 
+from schemas.wire.position import Position
 from server.core import limits
 from server.runtime import QueryCtx, query
 from server.store.connection import database_name
@@ -149,6 +150,27 @@ async def test_a_slow_query_holds_up_no_other_and_says_where_it_is_true(database
             GATE.set()
             await follower.until(lambda f: f.values["s"] == [2, 3])
             assert not follower.position.endswith("-")
+
+
+async def test_who_wrote_is_told_which_query_does_not_show_it_yet(database_uri: str) -> None:
+    queries = {**CARDS, "s": ("testStreams.slow", {"group": "x"})}
+    async with serving(database_uri, FUNCTIONS) as server:
+        GATE.set()
+        follower = Follower(server.http, queries, client="me")
+        async with follower.following():
+            await follower.until(lambda f: f.values == {"c": [], "s": []})
+            GATE.clear()
+            written = await server.http.post(
+                "/api/mutation/cardApp.add",
+                json={"group": "x", "text": "ab"},
+                headers={"Headwater-Client": "me", "Idempotency-Key": "once"},
+            )
+            position = Position.parse(written.json()["position"])
+            await follower.until(lambda f: f.has_passed(str(position)))
+            assert Position.parse(follower.at["s"]).time < position.time
+            assert follower.values["s"] == []
+            GATE.set()
+            await follower.until(lambda f: f.values["s"] == [2] and not f.at)
 
 
 async def test_a_strict_stream_waits_for_its_slowest_query(database_uri: str) -> None:

@@ -73,6 +73,7 @@ export class Calls {
     const url = `${this.#access.url}/api/${kind}/${encodeURIComponent(functionName)}${search}`;
     const body = JSON.stringify(args);
     for (let attempt = 1; ; attempt += 1) {
+      signal?.throwIfAborted();
       try {
         return await this.#attempt(url, body, idempotencyKey, wait, signal);
       } catch (error) {
@@ -116,8 +117,8 @@ export class Calls {
    * @param {AbortSignal} [signal]
    * @returns {Promise<void>}
    */
-  async #pause(delayMs, signal) {
-    await new Promise((resolve) => {
+  #pause(delayMs, signal) {
+    return new Promise((resolve) => {
       const resume = () => {
         this.#timers.clearTimeout(timer);
         this.#pauses.delete(resume);
@@ -128,6 +129,5 @@ export class Calls {
       this.#pauses.add(resume);
       signal?.addEventListener("abort", resume);
     });
-    signal?.throwIfAborted();
   }
 }

@@ -60,7 +60,6 @@ export class Mutations {
     this.#waiting += 1;
     const turn = this.#last.then(() => {
       this.#waiting -= 1;
-      signal?.throwIfAborted();
       return this.#calls.call("mutation", functionName, args, { idempotencyKey, signal });
     });
     this.#last = turn.catch(() => undefined);

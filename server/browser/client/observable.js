@@ -1,6 +1,8 @@
 // @ts-check
 /** A value that can be read now, and listened to from now on. */
 
+import { attempt } from "./report.js";
+
 /**
  * What others see of it.
  * @template T
@@ -30,7 +32,7 @@ export class ObservableValue {
   set(value) {
     if (value === this.#value) return;
     this.#value = value;
-    for (const listener of [...this.#listeners]) listener(value);
+    for (const listener of [...this.#listeners]) attempt(listener, value);
   }
 
   /**

@@ -4,6 +4,8 @@
  * values, made again whenever those change, and taken away when their effect has come or will not.
  */
 
+import { report } from "./report.js";
+
 /** @import { ArgsAnd, ArgsOf, OfKind, ResultOf } from "./references.js" */
 
 /**
@@ -63,12 +65,4 @@ export class Layers {
     }
     return values;
   }
-}
-
-/**
- * Say aloud what somebody else's function threw, and go on.
- * @param {unknown} error
- */
-export function report(error) {
-  (globalThis.reportError ?? console.error)(error);
 }

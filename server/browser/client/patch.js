@@ -152,7 +152,7 @@ function appendText(text, delta) {
  * @returns {Container}
  */
 function container(node) {
-  return typeof node === "object" && node !== null ? node : misfit();
+  return node === Object(node) ? /** @type {any} */ (node) : misfit();
 }
 
 /**

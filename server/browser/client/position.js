@@ -2,11 +2,11 @@
 /**
  * How far two positions are along the same history.
  *
- * A position is handed back exactly as it came. It may be compared with another of its build:
- * `<seconds>.<increment>~<build>`, perhaps with a "-" at its end.
+ * A position is handed back exactly as it came: `<seconds>.<increment>~<build>`, perhaps with a "-"
+ * at its end.
  */
 
-const form = /^(\d+)\.(\d+)~([^~]{1,40}?)-?$/;
+const form = /^(\d+)\.(\d+)~[^~]{1,40}$/;
 
 /** @param {string} text */
 export function isPosition(text) {
@@ -14,14 +14,14 @@ export function isPosition(text) {
 }
 
 /**
- * Whether whoever is at `position` has seen what was done at `target`. Positions of different
- * builds cannot be compared; a server of another build has begun with snapshots, and counts.
- * @param {string} position
- * @param {string} target
+ * Whether whoever is at `position` has seen what was done at `target`. Builds follow each other on
+ * one history: what a new server has done is waited for on a stream that still was of the old one.
+ * Where a target says no time there is nothing to wait for.
+ * @param {any} position
+ * @param {any} target
  */
 export function hasReached(position, target) {
-  const [, seconds, increment, build] = form.exec(position) ?? [];
-  const [, targetSeconds, targetIncrement, targetBuild] = form.exec(target) ?? [];
-  if (build !== targetBuild) return true;
-  return (Number(seconds) - Number(targetSeconds) || Number(increment) - Number(targetIncrement)) >= 0;
+  const [, seconds, increment] = form.exec(position) ?? [];
+  const [, targetSeconds, targetIncrement] = form.exec(target) ?? [];
+  return !((Number(seconds) - Number(targetSeconds) || Number(increment) - Number(targetIncrement)) < 0);
 }

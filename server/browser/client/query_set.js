@@ -11,7 +11,8 @@
  */
 
 import { lingeringMax, lingerMs } from "./limits.js";
-import { Layers, report } from "./optimistic.js";
+import { Layers } from "./optimistic.js";
+import { attempt } from "./report.js";
 import { share } from "./share.js";
 
 /** @import { HeadwaterError } from "./errors.js" */
@@ -119,7 +120,10 @@ export class QuerySet {
       },
       subscribe: (onChange) => {
         const query = this.#follow(key, functionName, args);
-        if (early && !query.base) query.base = query.shown = early;
+        if (early && !query.base) {
+          query.base = query.shown = early;
+          query.listeners.forEach(attempt); // of those who have none themselves
+        }
         // A listener that is given twice is two subscriptions.
         const listener = () => onChange();
         query.listeners.add(listener);
@@ -150,7 +154,7 @@ export class QuerySet {
     };
     let listening = tell;
     const unsubscribe = live.subscribe(() => listening());
-    queueMicrotask(() => attempt(listening));
+    queueMicrotask(() => attempt(listening, undefined));
     return () => {
       listening = () => undefined;
       unsubscribe();
@@ -289,15 +293,6 @@ export class QuerySet {
   }
 }
 
-/** @param {() => void} listener */
-function attempt(listener) {
-  try {
-    listener();
-  } catch (error) {
-    report(error);
-  }
-}
-
 /**
  * A function and its arguments as one text, the same in whatever order they are written.
  * @param {string} functionName
@@ -305,7 +300,7 @@ function attempt(listener) {
  */
 function keyOf(functionName, args) {
   const canonical = JSON.stringify(args, (_, part) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+    if (part !== Object(part) || Array.isArray(part)) return part;
     return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
   return `${functionName} ${canonical}`;

@@ -107,11 +107,18 @@ export class Results {
   /**
    * @param {string | null} position The position that the message leads to.
    * @param {Iterable<readonly [key: string, entry: Entry, ...unknown[]]>} entries
+   * @param {boolean} [isWhole] Whether what is not mentioned is true at the position, too.
    * @returns {Change[]}
    * @throws {OutOfStep} When an entry does not fit what is held.
    */
-  receive(position, entries) {
-    const changes = Array.from(entries, ([key, entry]) => {
+  receive(position, entries, isWhole) {
+    const news = new Map(/** @type {Iterable<readonly [string, Entry]>} */ (entries));
+    if (isWhole) {
+      for (const [key, { at, resumable }] of this.#byKey) {
+        if (at && resumable && !news.has(key)) news.set(key, { patch: [] });
+      }
+    }
+    const changes = Array.from(news, ([key, entry]) => {
       return { key, entry, result: nextResult(this.#byKey.get(key), entry) };
     });
     for (const { key, result } of changes) this.#byKey.set(key, result);

@@ -85,7 +85,7 @@ export class Stream {
   close() {
     this.#closed = true;
     this.#timers.clearTimeout(this.#watch);
-    this.#source?.close();
+    this.#source.close();
   }
 
   /**
@@ -129,7 +129,7 @@ export class Stream {
       if (key === undefined) throw new OutOfStep(`id ${id}`);
       return /** @type {const} */ ([key, entry]);
     });
-    return this.results.receive(position, entries);
+    return this.results.receive(position, entries, !position.endsWith("-"));
   }
 
   /** @param {HeadwaterError} error */

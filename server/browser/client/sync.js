@@ -112,11 +112,8 @@ export class Sync {
 
   /** Try again now: the network is said to be back, the machine has woken, somebody signed in. */
   wake() {
-    if (this.#retry !== undefined || this.connectionState.value === "closed") {
-      this.#cancelRetry();
-      this.#failures = 0;
-      this.want(this.#wanted);
-    }
+    this.#failures = 0;
+    this.#tryAgain();
     this.#checkSilence();
   }
 
@@ -169,8 +166,8 @@ export class Sync {
     if (stream === this.#current) this.#onUpdate(stream.results.position, changes);
     const next = this.#next;
     if (!next?.begun) return;
-    const passed = this.#current?.results.position ?? "";
-    if (hasReached(next.results.position ?? "", passed)) return this.#promote(next);
+    const passes = hasReached(next.results.position, this.#current?.results.position);
+    if (passes) return this.#promote(next);
     this.#handover ??= this.#timers.setTimeout(() => this.#startOver(), handoverMsMax);
   }
 
@@ -204,10 +201,8 @@ export class Sync {
     else this.#closeStreams();
     if (startAnew) this.#results.forgetPositions();
     if (error.retry === "never") return this.#refuse(error, current);
-    if (!current) {
-      this.connectionState.set(
-        this.connectionState.value === "connecting" ? "connecting" : "reconnecting",
-      );
+    if (!current && this.connectionState.value !== "connecting") {
+      this.connectionState.set("reconnecting");
     }
     if (this.#retry !== undefined) return;
     const delayMs = retryDelayMs(this.#failures, error.retryAfterMs, this.#random);

@@ -52,6 +52,12 @@ export function read(held, known, first, id, data) {
       values[key] = { value: patched(before.value, entry.patch), at };
     }
   }
+  if (!id.endsWith("-")) {
+    // Nothing was behind: what was not mentioned is true at the position, too.
+    for (const [key, entry] of Object.entries(values)) {
+      if (!Object.hasOwn(message.queries, key) && !entry.stale) delete entry.at;
+    }
+  }
   return { position: id, values };
 }
 

@@ -23,6 +23,7 @@ export class World {
 
   async advance(ms) {
     const endMs = this.nowMs + ms;
+    await settle();
     for (;;) {
       let next;
       for (const one of this.#events) {
@@ -43,6 +44,7 @@ export class World {
 /** A page in a tab: everything that reaches it comes through `post`. */
 export class Tab {
   state = "here"; // or "frozen", or "gone"
+  absences = 0;
   slowMs = 0;
   #held = [];
   #roads = new Map();
@@ -89,6 +91,11 @@ export class Tab {
     nextFrame: (callback) => void this.timers.setTimeout(callback, this.dice.below(17)),
   };
 
+  /** How many timers have not run. */
+  get pending() {
+    return this.#timers.size;
+  }
+
   addEventListener = (type, listener, options) => {
     const listeners = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, listeners.add(listener));
@@ -101,6 +108,7 @@ export class Tab {
 
   freeze() {
     this.state = "frozen";
+    this.absences += 1;
   }
 
   thaw() {

@@ -1,17 +1,19 @@
 // Tabs of a browser, of which any may be slow, frozen, kept for later, closed or crash, at any
-// time: in the end all show what the server has, by one stream, and meanwhile no list gets shorter.
+// time: in the end all show what the server has, by one stream, and meanwhile no list gets shorter,
+// and what a tab has written itself is shown when it is said to be done.
 //
 //     node model.mjs <bundle of the client> <seed> <schedules>
 import { readFileSync } from "node:fs";
 import { Channels, Locks, Tab, World } from "./browser.mjs";
 import { createDice } from "../dice.mjs";
-import { Server } from "./server.mjs";
+import { Server } from "../client_model/server.mjs";
 
 const [bundle, seed, schedules] = process.argv.slice(2);
-const NAMES = ["a", "b", "c", "d", "e"];
+const NAMES = ["a", "b", "c", "d", "slow"];
 const TABS_MAX = 5;
 const STEPS_MAX = 40;
 const REST_MS = 90_000;
+const PASS_MS_MAX = 10_000;
 
 // Each tab has the client's code to itself, with what it believes to be global.
 const load = new Function(
@@ -28,6 +30,7 @@ class Fault extends Error {}
 class Schedule {
   tabs = [];
   #names = 0;
+  #writes = -1;
   trace = [];
 
   constructor(seed) {
@@ -55,6 +58,7 @@ class Schedule {
     const { createClient } = load(global, navigator, {}, BroadcastChannel, addEventListener);
     tab.client = createClient({
       EventSource: this.server.of(tab),
+      fetch: this.server.fetchOf(tab),
       clientId: tab.name,
       timers: tab.timers,
       random: this.dice.random,
@@ -68,16 +72,46 @@ class Schedule {
   follow(tab) {
     const name = this.dice.pick(NAMES);
     if (tab.following.has(name)) return;
-    this.say("follow", tab.name, name);
-    const live = tab.client.live(name, {});
+    const preloaded = this.dice.chance(0.2) ? this.server.preload(name) : undefined;
+    this.say("follow", tab.name, name, preloaded?.position ?? "");
+    const live = tab.client.live(name, {}, { preloaded });
     let length = 0;
     const hear = () => {
-      const { value, error } = live.result ?? {};
+      const { value, error, at } = live.result ?? {};
+      if (error?.retry === "after") return;
       if (error) throw new Fault(`${tab.name} ${name} heard ${error}`);
-      if (value.length < length) this.fault = `${tab.name}: ${name} has become shorter`;
-      length = value.length;
+      const real = value.filter((one) => !String(one).startsWith("o"));
+      if (real.length < length) this.fault = `${tab.name}: ${name} has become shorter`;
+      if (at === null) length = real.length; // what was read elsewhere may be ahead of the stream
     };
     tab.following.set(name, { live, leave: live.subscribe(hear) });
+  }
+
+  /** Write something, and see it when that is said to be done. */
+  write(tab) {
+    const id = (this.#writes += 1);
+    const lists = NAMES.filter(() => this.dice.chance(0.4));
+    const optimistic = (store) => {
+      for (const list of lists) {
+        const value = store.get(list);
+        if (value) store.set(list, {}, [...value, `o${id}`]);
+      }
+    };
+    this.say("write", tab.name, id, lists);
+    tab.client.mutation("m", { id, lists }, { optimistic }).then(
+      () => {
+        this.say("written", tab.name, id);
+        if (this.world.nowMs - this.server.answeredMs.get(id) >= PASS_MS_MAX) return;
+        // Who was away is told first what the others follow, and the rest when there is a stream.
+        if (tab.absences > 0) return;
+        for (const [name, { live }] of tab.following) {
+          const { value, error, at } = live.result ?? {};
+          if (!lists.includes(name) || !value || error || at !== null) continue;
+          if (!value.includes(`m${id}`)) this.fault = `${tab.name}: ${name} lacks m${id}: ${value}`;
+        }
+      },
+      (error) => this.say("not written", id, error.code),
+    );
   }
 
   leave(tab) {
@@ -114,7 +148,7 @@ class Schedule {
     const here = this.tabs.filter((tab) => tab.state === "here");
     const tab = here.length > 0 ? this.dice.pick(here) : undefined;
     const dice = this.dice;
-    const choice = dice.below(16);
+    const choice = dice.below(20);
     if (!tab || (choice === 0 && this.tabs.length < TABS_MAX)) {
       if (this.tabs.length < TABS_MAX) this.open();
     } else if (choice <= 3) this.follow(tab);
@@ -140,7 +174,19 @@ class Schedule {
     } else if (choice === 12) {
       tab.slowMs = dice.pick([0, 50, 1_500, 4_000]);
       this.say("slow", tab.name, tab.slowMs);
-    } else this.server.change(dice.pick(NAMES));
+    } else if (choice <= 15) this.write(tab);
+    else if (choice === 16 && dice.chance(0.5)) {
+      this.say("deploy");
+      this.server.deploy();
+    } else if (choice === 17) {
+      const name = dice.pick(NAMES);
+      this.say("fail", name);
+      this.server.fail(name, "after");
+    } else {
+      const names = NAMES.filter(() => dice.chance(0.4));
+      this.say("change", names);
+      this.server.change(names);
+    }
   }
 
   async run() {
@@ -151,16 +197,17 @@ class Schedule {
       this.check();
     }
     this.server.reachable = true;
+    this.server.troubled = false;
     for (const tab of this.tabs) tab.slowMs = 0;
     await this.world.advance(REST_MS);
-    for (const name of NAMES) this.server.change(name);
-    await this.world.advance(1_000);
+    this.server.change(NAMES);
+    await this.world.advance(2_000);
     this.check();
     const wanting = this.tabs.filter((tab) => tab.following.size > 0);
     for (const tab of wanting) {
       for (const [name, { live }] of tab.following) {
         const shown = JSON.stringify(live.result?.value);
-        const real = JSON.stringify(this.server.values[name]);
+        const real = JSON.stringify(this.server.valueAt(name, Infinity));
         if (shown !== real) throw new Fault(`${tab.name}: ${name} shows ${shown}, not ${real}`);
       }
       const state = tab.client.connectionState.value;
