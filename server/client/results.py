@@ -92,6 +92,9 @@ class Results:
         taken = {id_: _next(id_, self._by_id.get(id_), change) for id_, change in changes.items()}
         for id_, (result, _) in taken.items():
             self._by_id[id_] = result
+        if not position.endswith("-"):  # nothing is behind, what was not mentioned neither
+            for id_ in self._by_id.keys() - taken.keys():
+                self._by_id[id_] = self._by_id[id_]._replace(at=None)
         self.position = position
         return {id_: step for id_, (_, step) in taken.items()}
 

@@ -112,6 +112,20 @@ async def test_each_query_continues_from_where_its_value_was_true(
     ]
 
 
+async def test_what_was_behind_is_true_at_the_first_position_that_has_nothing_behind(
+    fake: FakeServer, client: Client
+) -> None:
+    behind = {"a": {"snapshot": 1}, "b": {"snapshot": 2, "at": "4.1~b"}}
+    fake.will(
+        OPENING, event("5.1~b-", behind, **{"from": None}), event("6.1~b", {"a": {"snapshot": 3}})
+    )
+    fake.will(OPENING, event("7.1~b", {"a": {"snapshot": 4}}, **{"from": "6.1~b"}), None)
+    async for view in client.follow({name: ("f.g", {}) for name in "ab"}):
+        if view.values["a"] == 4:
+            break
+    assert [one.get("from") for one in fake.requests[1].body["queries"]] == ["6.1~b"] * 2
+
+
 async def test_the_same_value_again_is_not_told_and_what_is_equal_is_shared(
     fake: FakeServer, client: Client
 ) -> None:
