@@ -52,6 +52,10 @@ export function read(held, known, first, id, data) {
       values[key] = { value: patched(before.value, entry.patch), at };
     }
   }
+  if (!id.endsWith("-")) {
+    const others = Object.entries(values).filter(([key]) => !Object.hasOwn(message.queries, key));
+    for (const [, entry] of others) if (!entry.stale) entry.at = null;
+  }
   return { position: id, values };
 }
 
