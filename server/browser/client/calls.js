@@ -39,7 +39,7 @@ export class Calls {
   #clientId;
   #timers;
   #random;
-  /** @type {Set<() => void>} */
+  /** @type {Set<(counts: any) => void>} */
   #pauses = new Set();
 
   /**
@@ -57,7 +57,7 @@ export class Calls {
 
   /** Try again now what waits to be tried again. */
   wake() {
-    for (const resume of [...this.#pauses]) resume();
+    for (const resume of [...this.#pauses]) resume(0);
   }
 
   /**
@@ -72,7 +72,7 @@ export class Calls {
     const search = wait ? "?wait=true" : "";
     const url = `${this.#access.url}/api/${kind}/${encodeURIComponent(functionName)}${search}`;
     const body = JSON.stringify(args);
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 1; ; ) {
       signal?.throwIfAborted();
       try {
         return await this.#attempt(url, body, idempotencyKey, wait, signal);
@@ -80,7 +80,7 @@ export class Calls {
         signal?.throwIfAborted();
         const again = error instanceof HeadwaterError && error.retry === "after";
         if (!again || attempt >= callAttemptsMax) throw error;
-        await this.#pause(retryDelayMs(attempt, error.retryAfterMs, this.#random), signal);
+        attempt += await this.#pause(retryDelayMs(attempt, error.retryAfterMs, this.#random), signal);
       }
     }
   }
@@ -115,17 +115,19 @@ export class Calls {
   /**
    * @param {number} delayMs
    * @param {AbortSignal} [signal]
-   * @returns {Promise<void>}
+   * @returns {Promise<number>} How many attempts the next one counts as: none, if somebody looks in
+   *   again and again while the network is away.
    */
   #pause(delayMs, signal) {
     return new Promise((resolve) => {
-      const resume = () => {
+      /** @param {any} counts */
+      const resume = (counts) => {
         this.#timers.clearTimeout(timer);
         this.#pauses.delete(resume);
         signal?.removeEventListener("abort", resume);
-        resolve(undefined);
+        resolve(counts);
       };
-      const timer = this.#timers.setTimeout(resume, delayMs);
+      const timer = this.#timers.setTimeout(() => resume(1), delayMs);
       this.#pauses.add(resume);
       signal?.addEventListener("abort", resume);
     });

@@ -58,7 +58,6 @@ export class Sync {
   #current = null;
   /** @type {Stream | null} */
   #next = null;
-  #ended = false;
   #failures = 0;
   #retriedAtMs = 0;
   #retryDueMs = 0;
@@ -88,7 +87,6 @@ export class Sync {
    * @param {Wanted[]} queries
    */
   want(queries) {
-    if (this.#ended) return;
     this.#wanted = queries.slice(0, queriesMax);
     this.#reconcile();
     const beyond = queries.slice(queriesMax);
@@ -128,9 +126,8 @@ export class Sync {
     this.#next?.checkSilence();
   }
 
-  /** End for good. */
+  /** End for good: nothing may be wanted any more. */
   close() {
-    this.#ended = true;
     this.#cancelRetry();
     this.#closeStreams();
     this.connectionState.set("closed");

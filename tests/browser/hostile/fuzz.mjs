@@ -42,7 +42,7 @@ function createServer({ below, chance, pick }) {
   const position = () => `${seconds}.${below(9)}~b`;
   return {
     values,
-    next: () => ((seconds += 1), position()),
+    next: () => ((seconds += 1), position() + (chance(0.3) ? "-" : "")),
     /** What is said first to who asks from a position, or from nothing. */
     first(queries, canContinue) {
       const from = canContinue ? (queries.find((query) => query.from)?.from ?? null) : null;

@@ -53,10 +53,8 @@ export function read(held, known, first, id, data) {
     }
   }
   if (!id.endsWith("-")) {
-    // Nothing was behind: what was not mentioned is true at the position, too.
-    for (const [key, entry] of Object.entries(values)) {
-      if (!Object.hasOwn(message.queries, key) && !entry.stale) delete entry.at;
-    }
+    const others = Object.entries(values).filter(([key]) => !Object.hasOwn(message.queries, key));
+    for (const [, entry] of others) if (!entry.stale) entry.at = null;
   }
   return { position: id, values };
 }
