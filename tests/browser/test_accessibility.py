@@ -23,7 +23,7 @@ async () => {
 """
 PROSE = "# A river\n\nIt **finds** its [way](https://example.com).\n\n- one\n\n```py\nx = 1\n```\n"
 DIFF = "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 390)]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from scripts.node_packages import BROWSER, NoPackages, run_node
 
 MODEL = Path(__file__).parent / "tabs_model" / "model.mjs"
 SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
-SCHEDULES = 30_000 if os.environ.get("HEADWATER_FUZZ") else 1_000
+SCHEDULES = 30_000 if os.environ.get("HEADWATER_FUZZ") else 500
 
 
 @pytest.mark.fuzz
