@@ -23,6 +23,15 @@ export { createClient, defaultClient, HeadwaterError, setDefaultClient } from ".
 /** @typedef {import("./client/optimistic.js").OptimisticStore} OptimisticStore */
 /** @typedef {import("./client/optimistic.js").OptimisticUpdate} OptimisticUpdate */
 /** @typedef {import("./client/references.js").Kind} Kind */
+/** @typedef {import("./elements/documents.js").Activity} Activity */
+/** @typedef {import("./elements/documents.js").ChatMessage} ChatMessage */
+/** @typedef {import("./elements/documents.js").FileChange} FileChange */
+/** @typedef {import("./elements/documents.js").Person} Person */
+/** @typedef {import("./elements/documents.js").Task} Task */
+/** @typedef {import("./elements/documents.js").TerminalSegment} TerminalSegment */
+/** @typedef {import("./elements/documents.js").ToolCall} ToolCall */
+/** @typedef {import("./elements/documents.js").ToolLog} ToolLog */
+/** @typedef {import("./elements/documents.js").WorkspaceHealth} WorkspaceHealth */
 
 /**
  * @template T

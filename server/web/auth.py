@@ -11,8 +11,8 @@ from server.runtime import ANONYMOUS, Caller
 __all__ = ["Authenticate", "caller_of"]
 
 Authenticate = Callable[[HTTPConnection], Awaitable[Caller | None] | Caller | None]
-"""Turns a request into its caller; None refuses it. It may read headers and cookies, and raise
-any `HeadwaterError`."""
+"""Turns a request into its caller; None refuses it. It may read headers, cookies and, of a stream,
+the query parameter `ticket`; it may raise any `HeadwaterError`."""
 
 
 async def caller_of(connection: HTTPConnection, authenticate: Authenticate | None) -> Caller:

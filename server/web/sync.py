@@ -67,6 +67,7 @@ async def _asked(request: Request) -> object:
     if "queries" not in fields:
         raise Malformed('queries is missing: a list of {"id", "function", "args", "from"?}.')
     fields["queries"] = parse_json(fields["queries"], "queries")
+    fields.pop("ticket", None)  # says who asks, to `authenticate` alone
     return fields
 
 

@@ -1,8 +1,10 @@
 """Who asks: `authenticate`, and what each caller is shown."""
 
 import asyncio
+import json
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.requests import HTTPConnection
 
@@ -55,6 +57,27 @@ async def test_authenticate_may_refuse_in_its_own_words(database_uri: str) -> No
             response = await server.http.post(path, json={})
             assert response.status_code == 403
             assert response.json()["error"]["message"] == "Your account is closed."
+
+
+def by_ticket(connection: HTTPConnection) -> Caller | None:
+    return {"t1": Caller("ada")}.get(connection.query_params.get("ticket", ""))
+
+
+async def test_a_ticket_in_a_streams_address_says_who_asks(database_uri: str) -> None:
+    queries = [{"id": "1", "function": "board.whoami"}]
+    async with serving(database_uri, board.HERE, authenticate=by_ticket) as server:
+        for ticket, status in [("t1", 200), ("t2", 401)]:
+            for method, path, asked in [
+                ("GET", "/api/sync", {"params": {"queries": json.dumps(queries)}}),
+                ("POST", "/api/sync", {"json": {"queries": queries}}),
+                ("GET", "/api/live/board.whoami", {}),
+            ]:
+                url = httpx2.URL(path, params={"ticket": ticket, **asked.pop("params", {})})
+                async with server.http.stream(method, url, **asked) as response:
+                    assert response.status_code == status, await response.aread()
+                    if status == 200:
+                        event = await anext(events_of(response))
+                        assert "ada" in json.dumps(event.data)
 
 
 async def test_without_authenticate_everybody_is_anonymous(database_uri: str) -> None:

@@ -11,6 +11,7 @@
 
 import { defaultClient } from "./default_client.js";
 
+/** @import { Activity, Person, ToolCall } from "../elements/documents.js" */
 /** @import { Client } from "./create_client.js" */
 
 /**
@@ -135,7 +136,7 @@ export const updatePresence = (input, client = defaultClient()) =>
  * @param {string} taskId
  * @param {number} [timeoutMs]
  * @param {Client} [client]
- * @returns {Promise<any[]>}
+ * @returns {Promise<Person[]>}
  */
 export const getActiveUsers = (taskId, timeoutMs, client) =>
   ask(client, "presence.getActiveUsers", { taskId, timeoutMs });
@@ -153,7 +154,7 @@ export const removePresence = (taskId, userId, tabId, client = defaultClient()) 
 /**
  * @param {ActivityInput} input
  * @param {Client} [client]
- * @returns {Promise<any>} The activity.
+ * @returns {Promise<Activity>} The activity.
  */
 export const broadcastActivity = (input, client = defaultClient()) =>
   client.mutation("presence.broadcastActivity", input);
@@ -162,7 +163,7 @@ export const broadcastActivity = (input, client = defaultClient()) =>
  * @param {string} taskId
  * @param {number} [limit]
  * @param {Client} [client]
- * @returns {Promise<any[]>} Newest first.
+ * @returns {Promise<Activity[]>} Newest first.
  */
 export const getRecentActivities = (taskId, limit, client) =>
   ask(client, "presence.getRecentActivities", { taskId, limit });
@@ -170,7 +171,7 @@ export const getRecentActivities = (taskId, limit, client) =>
 /**
  * @param {string} messageId
  * @param {Client} [client]
- * @returns {Promise<any[]>}
+ * @returns {Promise<ToolCall[]>}
  */
 export const listToolCallsByMessage = (messageId, client) =>
   ask(client, "toolCallTracking.byMessage", { messageId });
@@ -178,7 +179,7 @@ export const listToolCallsByMessage = (messageId, client) =>
 /**
  * @param {string} taskId
  * @param {Client} [client]
- * @returns {Promise<any[]>} Oldest first.
+ * @returns {Promise<ToolCall[]>} Oldest first.
  */
 export const listToolCallsByTask = (taskId, client) =>
   ask(client, "toolCallTracking.byTask", { taskId });
@@ -186,7 +187,7 @@ export const listToolCallsByTask = (taskId, client) =>
 /**
  * @param {string} toolCallId Claude's name for the call, not its `_id`.
  * @param {Client} [client]
- * @returns {Promise<any>} Null where there is none.
+ * @returns {Promise<ToolCall | null>} Null where there is none.
  */
 export const getToolCallById = (toolCallId, client) =>
   ask(client, "toolCallTracking.byToolCallId", { toolCallId });

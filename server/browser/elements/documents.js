@@ -1,10 +1,40 @@
 // @ts-check
-/** The documents that the page shows, as the server sends them. Times are milliseconds. */
+/**
+ * The documents of the built-in application, as the server sends them. Times are milliseconds.
+ *
+ * They say the same as what `headwater codegen` writes, so that a document of a hook is one of
+ * `api`'s too, and its id is.
+ */
 
 /**
- * @typedef {object} Task
- * @property {string} _id
+ * The `_id` of a document of one table: a string.
+ * @template {string} T
+ * @typedef {string & { readonly __table: T }} Id
+ */
+
+/**
+ * What every document has.
+ * @template {string} T
+ * @typedef {object} Stored
+ * @property {Id<T>} _id
+ * @property {number} createdAt
+ * @property {number} updatedAt
+ */
+
+/**
+ * What every document of a task has.
+ * @template {string} T
+ * @typedef {Stored<T> & { taskId: Id<"tasks"> }} OfTask
+ */
+
+/**
+ * @typedef {object} TaskFields
  * @property {string} title
+ * @property {string | null} [description]
+ * @property {"ACTIVE" | "COMPLETED" | "ARCHIVED"} status
+ * @property {string | null} [userId]
+ *
+ * @typedef {Stored<"tasks"> & TaskFields} Task
  */
 
 /** @typedef {"PENDING" | "STREAMING"} RunningStatus */
@@ -53,7 +83,7 @@
  * @property {"tool-result"} type
  * @property {string} toolCallId
  * @property {unknown} [result]
- * @property {boolean} [isError]
+ * @property {boolean} isError
  * @property {boolean | null} [seam]
  */
 
@@ -64,15 +94,15 @@
  * @typedef {object} Usage
  * @property {number} promptTokens
  * @property {number} completionTokens
- * @property {number} [cacheReadTokens]
- * @property {number} [thinkingTokens]
- * @property {boolean} [final]
+ * @property {number} totalTokens
+ * @property {number} cacheReadTokens
+ * @property {number} cacheWriteTokens
+ * @property {number} thinkingTokens
+ * @property {boolean} final
  */
 
 /**
- * @typedef {object} ChatMessage
- * @property {string} _id
- * @property {string} taskId
+ * @typedef {object} ChatMessageFields
  * @property {"user" | "assistant" | "system"} role
  * @property {number} sequence
  * @property {Status} status
@@ -82,28 +112,38 @@
  * @property {string | null} [finishReason]
  * @property {{ code: string, message: string } | null} [error]
  * @property {{ attempt: number, code: string, at: number } | null} [retrying]
- * @property {number} createdAt
+ * @property {string[] | null} [requestIds]
+ * @property {Id<"chatMessages"> | null} [askedBy]
+ * @property {number | null} [cancelRequestedAt]
+ *
+ * @typedef {OfTask<"chatMessages"> & ChatMessageFields} ChatMessage
  */
 
 /**
  * A call of a tool, and what became of it.
- * @typedef {object} ToolCall
- * @property {string} _id
+ * @typedef {object} ToolCallFields
  * @property {string} toolCallId
  * @property {string} toolName
  * @property {"PENDING" | "RUNNING" | "COMPLETED" | "FAILED"} status
  * @property {unknown} [result]
  * @property {{ code: string, message: string } | null} [error]
- * @property {"server" | "executor"} [runsOn]
+ * @property {"server" | "executor"} runsOn
  * @property {"required" | "approved" | "denied" | null} [approval]
  * @property {string | null} [executor]
  * @property {number | null} [startedAt]
  * @property {number | null} [completedAt]
+ * @property {Id<"chatMessages">} messageId
+ * @property {Record<string, unknown>} args
+ * @property {boolean} idempotent
+ * @property {number} claims
+ *
+ * @typedef {OfTask<"agentTools"> & ToolCallFields} ToolCall
  */
 
 /**
  * What a workspace last said of itself, and how it is; `said` is null where there never was one.
  * @typedef {object} WorkspaceHealth
+ * @property {Id<"tasks">} taskId
  * @property {"healthy" | "degraded" | "gone"} status
  * @property {"healthy" | "degraded" | "gone" | null} [said]
  * @property {string | null} [host]
@@ -119,59 +159,67 @@
 
 /**
  * Somebody in a task.
- * @typedef {object} Person
- * @property {string} _id
+ * @typedef {object} PersonFields
  * @property {string} userId
  * @property {string} userName
  * @property {string | null} [userImage]
  * @property {PersonActivity} activity
  * @property {{ x: number, y: number } | null} [cursor]
  * @property {{ start: number, end: number, filePath?: string | null } | null} [selection]
+ * @property {number} lastSeenAt In whole minutes.
+ *
+ * @typedef {OfTask<"presence"> & PersonFields} Person
  */
 
 /**
  * What somebody did.
- * @typedef {object} Activity
- * @property {string} _id
+ * @typedef {object} ActivityFields
  * @property {string} userId
  * @property {string} activityType
  * @property {Record<string, unknown> | null} [metadata]
  * @property {number} timestamp
+ *
+ * @typedef {OfTask<"activities"> & ActivityFields} Activity
  */
 
 /**
  * `oldPath` is there for a RENAME alone.
- * @typedef {object} FileChange
- * @property {string} _id
+ * @typedef {object} FileChangeFields
  * @property {"CREATE" | "UPDATE" | "DELETE" | "RENAME"} changeType
  * @property {string} path
  * @property {string | null} [oldPath]
  * @property {number} additions
  * @property {number} deletions
  * @property {string | null} [diff]
- * @property {number} createdAt
+ * @property {string | null} [toolCallId]
+ *
+ * @typedef {OfTask<"fileChanges"> & FileChangeFields} FileChange
  */
 
 /**
  * A run of a tool in a workspace.
- * @typedef {object} ToolLog
- * @property {string} _id
+ * @typedef {object} ToolLogFields
  * @property {string} toolName
  * @property {"RUNNING" | "COMPLETED" | "FAILED"} status
  * @property {string | null} [input]
  * @property {string | null} [output]
  * @property {string | null} [error]
  * @property {number | null} [durationMs]
- * @property {number} createdAt
+ * @property {string | null} [toolCallId]
+ * @property {number | null} [completedAt]
+ *
+ * @typedef {OfTask<"toolLogs"> & ToolLogFields} ToolLog
  */
 
 /**
  * Some of what a command wrote.
- * @typedef {object} TerminalSegment
- * @property {string} _id
+ * @typedef {object} TerminalSegmentFields
  * @property {string} commandId
  * @property {number} sequence
  * @property {TerminalPart[]} parts
+ * @property {number | null} [omittedCharacters]
+ *
+ * @typedef {OfTask<"terminalOutput"> & TerminalSegmentFields} TerminalSegment
  */
 
 /**
