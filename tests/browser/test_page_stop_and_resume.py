@@ -63,7 +63,9 @@ async def test_escape_stops_a_reply(database_uri: str, open_tab: OpenTab) -> Non
         await tab.page.keyboard.press("Escape")
         await expect_status(tab, "CANCELLED")
         await expect(tab.page.locator(".prompt")).to_be_focused()
-        await expect(tab.page.locator(".announcements")).to_have_text("The reply was stopped.")
+        await expect(tab.page.get_by_role("log").locator("p").last).to_have_text(
+            "The reply was stopped."
+        )
         assert tab.complaints == []
 
 

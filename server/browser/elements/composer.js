@@ -165,6 +165,8 @@ export class HeadwaterComposer extends HeadwaterElement {
     if (this.#sending || !taskId || !prompt) return;
     this.#sending = true;
     this.#prompt.value = "";
+    // A button that is disabled keeps no focus.
+    if (document.activeElement === this.#send) this.#prompt.focus();
     this.#fit();
     this.#sayTyping();
     this.emit("headwater-sent", { taskId });

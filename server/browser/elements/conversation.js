@@ -32,8 +32,8 @@ export class HeadwaterConversation extends HeadwaterElement {
   #announcer = new Announcer();
   #log = element("div", "log");
   #empty = element("div", "empty");
-  #latest = element("button", "latest", "Latest ↓");
-  #end = { follow: () => {} };
+  #scroller = element("section", "scroller", this.#log, this.#empty);
+  #end = followEnd(this.#scroller, this.#log);
   /** @type {KeyedViews<ChatMessage, MessageView>} */
   #views = new KeyedViews(
     this.#log,
@@ -52,19 +52,10 @@ export class HeadwaterConversation extends HeadwaterElement {
     const isGiven = given.some((node) => node instanceof Element);
     this.#empty.append(...(isGiven ? given : [element("p", "", "No messages yet.")]));
     this.#empty.hidden = true;
-    this.#log.role = "log";
-    this.#log.ariaLive = "polite";
-    this.#log.setAttribute("aria-relevant", "additions");
-    this.#latest.type = "button";
-    this.#latest.hidden = true;
-    this.#latest.addEventListener("click", () => this.followEnd());
-    const scroller = element("section", "scroller", this.#log, this.#empty);
-    scroller.tabIndex = -1;
-    scroller.ariaLabel = "Conversation";
-    this.replaceChildren(scroller, this.#latest, this.#announcer.element);
-    this.#end = followEnd(scroller, this.#log, (following) => {
-      this.#latest.hidden = following;
-    });
+    // Text comes in bits, and a long past comes at once: what is read aloud, the announcer says.
+    this.#scroller.tabIndex = 0;
+    this.#scroller.ariaLabel = "Conversation";
+    this.replaceChildren(this.#scroller, this.#end.button, this.#announcer.element);
   }
 
   /** Go to the end, and stay there. */
@@ -110,12 +101,14 @@ export class HeadwaterConversation extends HeadwaterElement {
     const current = messages.find(isRunning);
     const last = messages.at(-1);
     messages.forEach((message, index) => {
-      this.#views.get(message._id)?.setPlace({
+      const view = this.#views.get(message._id);
+      view?.setPlace({
         isLast: message === last,
         isRecent: index >= messages.length - followedMessagesMax,
         isQueued: message !== current && isRunning(message),
       });
-      this.#announcer.sawMessage(message);
+      const read = () => view?.readProse() ?? "";
+      this.#announcer.sawMessage(message, { hasTurn: message === current, read });
     });
   }
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** Keeps the end of a growing text in view, unless the reader has scrolled away from it. */
 
+import { element } from "./dom.js";
+
 /** A reader who comes this close to the end wants to follow it again. */
 const nearPx = 48;
 
@@ -10,16 +12,22 @@ const slackPx = 4;
 /**
  * @param {HTMLElement} scroller
  * @param {HTMLElement} content What grows inside it.
- * @param {(following: boolean) => void} onChange
- * @returns {{ follow: () => void }} Call `follow` to go to the end, and stay there.
+ * @returns {{ follow: () => void, button: HTMLButtonElement }} Call `follow` to go to the end, and
+ *   stay there. So does the button, which is shown to who is not there.
  */
-export function followEnd(scroller, content, onChange) {
+export function followEnd(scroller, content) {
+  const button = element("button", "latest", "Latest ↓");
+  button.type = "button";
+  button.ariaLabel = "Latest";
+  button.hidden = true;
   let following = true;
 
   /** @param {boolean} next */
   const setFollowing = (next) => {
-    if (next !== following) onChange(next);
+    const hadFocus = document.activeElement === button;
     following = next;
+    button.hidden = following;
+    if (hadFocus && following) scroller.focus();
   };
   let topBefore = 0;
   const toEnd = () => {
@@ -39,10 +47,10 @@ export function followEnd(scroller, content, onChange) {
   const sizes = new ResizeObserver(toEnd);
   sizes.observe(content);
   sizes.observe(scroller);
-  return {
-    follow() {
-      setFollowing(true);
-      toEnd();
-    },
+  const follow = () => {
+    setFollowing(true);
+    toEnd();
   };
+  button.addEventListener("click", follow);
+  return { follow, button };
 }

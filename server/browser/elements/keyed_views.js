@@ -36,22 +36,26 @@ export class KeyedViews {
   /** @param {Item[]} items An item that is the same object as before is not looked at again. */
   update(items) {
     const gone = new Set(this.#byKey.keys());
+    for (const item of items) gone.delete(this.#keyOf(item));
+    // First: those that stay are then not moved, which would take the focus from what is in them.
+    for (const key of gone) this.#remove(key);
     let place = this.#parent.firstElementChild;
     for (const item of items) {
       const key = this.#keyOf(item);
       const kept = this.#byKey.get(key) ?? { view: this.#create(), item: undefined };
       this.#byKey.set(key, kept);
-      gone.delete(key);
       if (kept.item !== item) kept.view.update(item);
       kept.item = item;
       if (kept.view.element === place) place = place.nextElementSibling;
       else this.#parent.insertBefore(kept.view.element, place);
     }
-    for (const key of gone) {
-      const view = this.#byKey.get(key)?.view;
-      view?.close?.();
-      view?.element.remove();
-      this.#byKey.delete(key);
-    }
+  }
+
+  /** @param {string} key */
+  #remove(key) {
+    const view = this.#byKey.get(key)?.view;
+    view?.close?.();
+    view?.element.remove();
+    this.#byKey.delete(key);
   }
 }

@@ -7,6 +7,12 @@
  */
 export const followedMessagesMax = 80;
 
+/** Characters of a reply that are read aloud by themselves; the rest is there to be read. */
+export const spokenCharactersMax = 1_000;
+
+/** What was said last stays, for who did not catch it. */
+export const announcementsMax = 4;
+
 /** How often somebody says that they are there; the server forgets them after 60 s. */
 export const beatMs = 30_000;
 

@@ -97,6 +97,12 @@ export class MessageView {
     this.#show();
   }
 
+  /** What it says, without its thoughts and its tools, as it is shown. */
+  readProse() {
+    const shown = this.#parts.querySelectorAll(":scope > .prose");
+    return [...shown].map((prose) => /** @type {HTMLElement} */ (prose).innerText).join("\n");
+  }
+
   close() {
     this.#unfollow?.();
     clearTimeout(this.#ticking);
@@ -122,7 +128,6 @@ export class MessageView {
     this.element.dataset.role = message.role;
     this.element.dataset.status = message.status;
     this.element.classList.toggle("queued", this.#place.isQueued);
-    // A reader of the screen hears a reply when it is whole, not letter by letter.
     this.element.setAttribute("aria-busy", String(running));
     this.element.setAttribute("aria-label", message.role === "user" ? "You" : "Reply");
     this.#showParts(message);

@@ -121,7 +121,7 @@ class PersonView {
     });
     this.#field.addEventListener("blur", () => this.#take());
     this.#field.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
+      if (event.key !== "Escape" || event.isComposing) return;
       event.stopPropagation();
       this.#ask(false);
       this.#edit.focus();

@@ -90,7 +90,10 @@ export class Tabs {
    */
   mark(name, isNew) {
     const tab = this.#tabs.find((one) => one.name === name);
-    tab?.button.classList.toggle("new", isNew && name !== this.#selected);
+    if (!tab) return;
+    const marked = isNew && name !== this.#selected;
+    tab.button.classList.toggle("new", marked);
+    tab.button.ariaLabel = marked ? `${tab.button.textContent}, new` : null;
   }
 
   get #offered() {

@@ -19,10 +19,9 @@ export class HeadwaterTerminal extends HeadwaterElement {
 
   #segments = element("div", "segments");
   #earlier = element("button", "earlier", "Earlier output");
-  #latest = element("button", "latest", "Latest ↓");
   #none = element("p", "more", "Nothing has been written.");
   #scroller = element("div", "screen", this.#earlier, this.#segments, this.#none);
-  #end = { follow: () => {} };
+  #end = followEnd(this.#scroller, this.#segments);
   #limit = segmentsAtFirst;
   /** @type {TerminalSegment[]} */
   #shown = [];
@@ -36,24 +35,18 @@ export class HeadwaterTerminal extends HeadwaterElement {
   );
 
   build() {
-    for (const button of [this.#earlier, this.#latest]) {
-      button.type = "button";
-      button.hidden = true;
-    }
+    this.#earlier.type = "button";
+    this.#earlier.hidden = true;
     this.#earlier.addEventListener("click", () => {
       this.#limit = Math.min(segmentsMax, this.#limit * 3);
       this.#scroller.focus();
       this.restart();
     });
-    this.#latest.addEventListener("click", () => this.#end.follow());
     // Output may come fast, and none of it is meant to be read aloud by itself.
     this.#scroller.role = "region";
     this.#scroller.ariaLabel = "Terminal";
     this.#scroller.tabIndex = 0;
-    this.replaceChildren(this.#scroller, this.#latest);
-    this.#end = followEnd(this.#scroller, this.#segments, (following) => {
-      this.#latest.hidden = following;
-    });
+    this.replaceChildren(this.#scroller, this.#end.button);
   }
 
   clear() {

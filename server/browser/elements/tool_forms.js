@@ -35,7 +35,7 @@ export class Approval {
     this.#refusal.append(back);
     this.#refusal.hidden = true;
     this.#refusal.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
+      if (event.key !== "Escape" || event.isComposing) return;
       event.stopPropagation();
       this.#ask(false);
     });
