@@ -183,7 +183,7 @@ async def test_the_tabs_are_reached_and_turned_by_the_keyboard(
         await expect(shown.get_by_role("tabpanel")).to_have_accessible_name(name)
     log = {"taskId": task, "toolName": "x"}
     await running.mutation("toolLogs.begin", **log)
-    await expect(shown.get_by_role("tab", name="Tools")).to_have_class("tab new")
+    await expect(shown.get_by_role("tab", name="Tools, new")).to_have_class("tab new")
     assert tab.complaints == []
 
 

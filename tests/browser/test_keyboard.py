@@ -175,3 +175,24 @@ async def test_the_focus_stays_where_it_is_when_what_is_older_goes(
     await expect(tab.replies.last).to_have_attribute("data-status", "COMPLETED")
     await expect(code).to_be_focused()
     assert tab.complaints == []
+
+
+async def test_no_word_pales_while_something_is_going_on(
+    open_tab: OpenTab, running: Running, task: str
+) -> None:
+    running.script.add(Reply([Thinking(["Hm, ", "yes."])], failure=Stalled(3, asyncio.Event())))
+    tab = await open_tab(f"{running.url}/#{task}")
+    await tab.page.set_viewport_size({"width": 1280, "height": 800})
+    await tab.ask("Tell.")
+    await expect(tab.replies.locator(".reasoning.growing")).to_be_visible()
+    who = {"taskId": task, "userId": "grace", "userName": "Grace"}
+    await running.mutation("presence.updatePresence", **who, activity="typing")
+    await expect(tab.page.locator(".doing", has_text="Typing")).to_be_visible()
+    breathing = await tab.page.evaluate(
+        """document.getAnimations().filter((one) => one.animationName === "headwater-breathe")
+             .map(({ effect }) => effect.target.className + (effect.pseudoElement ?? ""))"""
+    )
+    assert {"doing::after", "::after"} <= set(breathing)
+    assert [one for one in breathing if "::" not in one] == []
+    await tab.page.keyboard.press("Escape")
+    await expect(tab.replies).to_have_attribute("data-status", "CANCELLED")
