@@ -597,6 +597,19 @@ async def test_another_origin_is_refused_before_anything_runs(server: Running, o
     assert await server.query("board.notes", topic="a") == []
 
 
+async def test_the_log_names_each_refused_origin_once_and_not_without_end(
+    server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A browser hides the refusal from the page, and so from whoever develops it."""
+    for _ in range(2):
+        for number in range(limits.ORIGINS_TOLD_MAX + 5):
+            headers = {"Origin": f"http://page{number}.example"}
+            await server.http.get("/healthz", headers=headers)
+    told = [message for message in caplog.messages if "HEADWATER_ALLOWED_ORIGINS" in message]
+    assert 0 < len(told) <= limits.ORIGINS_TOLD_MAX
+    assert len(set(told)) == len(told)
+
+
 async def test_our_own_origin_is_allowed(server: Running) -> None:
     port = httpx2.URL(server.url).port
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"LocalHost:{port}"):
