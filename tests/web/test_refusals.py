@@ -86,6 +86,17 @@ async def test_an_unknown_function_is_404(server: Running, kind: str, name: str)
     assert name in error["message"]
 
 
+@pytest.mark.parametrize("name", ["board:likeAlone", "board.like_alone", "Board.likealone"])
+async def test_a_name_that_is_spelt_otherwise_is_told_the_right_one(
+    server: Running, name: str
+) -> None:
+    response = await server.http.post(f"/api/mutation/{name}", json={})
+    error = assert_refused(response, 404, "unknown_function")
+    assert error["message"].startswith(
+        f"There is no mutation {name!r}; 'board.likeAlone' is there."
+    )
+
+
 @pytest.mark.parametrize(("kind", "name"), [("query", "board.secrets"), ("mutation", "board.wipe")])
 async def test_an_internal_function_looks_like_an_unknown_one(
     server: Running, kind: str, name: str
