@@ -12,6 +12,8 @@ BODY_BYTES_MAX: Final = 1 << 20
 """A call's body. Larger: 413."""
 QUERY_SET_MAX: Final = 1_000
 """Queries of one sync stream, which may be that of all tabs of a browser. More: 413."""
+ORIGINS_TOLD_MAX: Final = 20
+"""Refused origins that a process's log names, each once. The others are refused in silence."""
 ARGS_DEPTH_MAX: Final = 64
 """Nesting of arguments. Deeper: 400."""
 ACTION_SECONDS_MAX: Final = 3600.0

@@ -53,6 +53,7 @@ class Catalog:
                     "where it makes the app of itself, create_app comes below all of them."
                 )
         self.tables = tuple(self._tables.values())
+        self._spelt = {_letters(name): name for name in self.public_names}
 
     def _collect(self, module: ModuleType) -> bool:
         """Take the functions and tables of `module`; whether it has any."""
@@ -122,9 +123,11 @@ class Catalog:
                 "too, write create_app(functions=[*server.functions.ALL, …])."
             )
         if function is None or function.internal:
+            meant = self._spelt.get(_letters(name))
             raise UnknownFunction(
-                f"There is no {kind} {name[:200]!r}. Names are module.function in camelCase; "
-                "/openapi.json lists them."
+                f"There is no {kind} {name[:200]!r}"
+                + (f"; {meant!r} is there. " if meant else ". ")
+                + "Names are module.function in camelCase; /openapi.json lists them."
             )
         if function.kind != kind:
             article = "an" if function.kind == "action" else "a"
@@ -154,6 +157,11 @@ class Catalog:
 
 def _module(module: ModuleType | str) -> ModuleType:
     return importlib.import_module(module) if isinstance(module, str) else module
+
+
+def _letters(name: str) -> str:
+    """What is left of a name that was spelt as Python, or as Convex, would have it."""
+    return name[:200].translate({ord(mark): None for mark in "._:/"}).lower()
 
 
 def _module_name(module: ModuleType) -> str:

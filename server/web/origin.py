@@ -6,16 +6,20 @@ and are let through. Refusing happens before anything runs.
 Source: the Fetch standard, "CORS protocol".
 """
 
+import logging
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.core import limits
 from server.core.errors import OriginNotAllowed
 from server.web.errors import error_response
 
 __all__ = ["OriginCheck"]
+
+_log = logging.getLogger("headwater")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ALLOWED_HEADERS = "authorization, content-type, headwater-client, idempotency-key, last-event-id"
@@ -23,6 +27,8 @@ _ALLOWED_HEADERS = "authorization, content-type, headwater-client, idempotency-k
 
 class OriginCheck:
     """Refuses foreign origins, and lets browsers read answers from allowed ones.
+
+    A page is not shown why it was refused, so the log says it, once for each origin.
 
     Args:
         app: What is guarded.
@@ -32,6 +38,7 @@ class OriginCheck:
     def __init__(self, app: ASGIApp, allowed: frozenset[str]) -> None:
         self._app = app
         self._allowed = allowed
+        self._told: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard one request."""
@@ -47,11 +54,22 @@ class OriginCheck:
                 f"Pages from {origin[:200]!r} may not use this server; its operator can name that "
                 "origin in HEADWATER_ALLOWED_ORIGINS."
             )
+            self._tell(origin[:200])
             await error_response(refusal)(scope, receive, send)
         elif scope["method"] == "OPTIONS":
             await _preflight(origin)(scope, receive, send)
         else:
             await self._app(scope, receive, _with_origin(send, origin))
+
+    def _tell(self, origin: str) -> None:
+        if origin in self._told or len(self._told) >= limits.ORIGINS_TOLD_MAX:
+            return
+        self._told.add(origin)
+        _log.warning(
+            "A page from %r was refused. If it is yours, name that origin in "
+            "HEADWATER_ALLOWED_ORIGINS, with commas between several.",
+            origin,
+        )
 
 
 def _is_own(origin: str, host: str) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import Route as Fetched
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -26,6 +27,7 @@ FOREIGN = """<!doctype html><title>Of others</title>
 <h1>A page of its own</h1>
 <headwater-files task="TASK" server="SERVER"></headwater-files>
 <headwater-people task="TASK" server="SERVER" user-id="ada" user-name="Ada"></headwater-people>
+<headwater-composer task="TASK" server="SERVER"></headwater-composer>
 <script type="module" src="SERVER/browser/elements.js"></script>
 """
 
@@ -215,8 +217,13 @@ async def test_a_phone_shows_the_panes_within_its_width(
 
 
 async def test_a_foreign_page_uses_an_element_by_one_script_and_styles_it(
-    mongo_uri: str, open_tab: OpenTab
+    mongo_uri: str, context: BrowserContext, open_tab: OpenTab
 ) -> None:
+    async def late(route: Fetched) -> None:
+        """The composer's style sheet comes when the composer is there."""
+        await route.request.frame.wait_for_selector(".prompt", state="attached")
+        await route.continue_()
+
     async def page(request: Request) -> HTMLResponse:
         query = request.query_params
         return HTMLResponse(
@@ -233,11 +240,16 @@ async def test_a_foreign_page_uses_an_element_by_one_script_and_styles_it(
             task = (await running.mutation("tasks.create", title="Work"))["_id"]
             change = {"taskId": task, "changeType": "CREATE", "path": "a.py"}
             await running.mutation("fileChanges.record", **change)
+            await context.route("**/composer.css", late)
             tab = await open_tab(f"{elsewhere}/?task={task}&server={running.url}")
             await expect(tab.page.locator("headwater-files .path")).to_have_text("a.py")
             await expect(tab.page.locator("headwater-people .name")).to_have_text("Ada")
             await expect(tab.page.locator(".change")).to_have_css("padding-left", "7px")
             await expect(tab.page.locator(".change summary")).to_have_css("display", "flex")
+            prompt = tab.page.locator(".prompt")
+            await expect(prompt).to_have_css("line-height", "24px")
+            hidden = "prompt => prompt.scrollHeight - prompt.clientHeight"
+            assert await prompt.evaluate(hidden) <= 0, "its first line is cut"
             assert tab.complaints == []
 
 

@@ -86,6 +86,17 @@ async def test_an_unknown_function_is_404(server: Running, kind: str, name: str)
     assert name in error["message"]
 
 
+@pytest.mark.parametrize("name", ["board:likeAlone", "board.like_alone", "Board.likealone"])
+async def test_a_name_that_is_spelt_otherwise_is_told_the_right_one(
+    server: Running, name: str
+) -> None:
+    response = await server.http.post(f"/api/mutation/{name}", json={})
+    error = assert_refused(response, 404, "unknown_function")
+    assert error["message"].startswith(
+        f"There is no mutation {name!r}; 'board.likeAlone' is there."
+    )
+
+
 @pytest.mark.parametrize(("kind", "name"), [("query", "board.secrets"), ("mutation", "board.wipe")])
 async def test_an_internal_function_looks_like_an_unknown_one(
     server: Running, kind: str, name: str
@@ -595,6 +606,19 @@ async def test_another_origin_is_refused_before_anything_runs(server: Running, o
         assert_refused(response, 403, "origin_not_allowed")
         assert not [name for name in response.headers if name.startswith("access-control")]
     assert await server.query("board.notes", topic="a") == []
+
+
+async def test_the_log_names_each_refused_origin_once_and_not_without_end(
+    server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A browser hides the refusal from the page, and so from whoever develops it."""
+    for _ in range(2):
+        for number in range(limits.ORIGINS_TOLD_MAX + 5):
+            headers = {"Origin": f"http://page{number}.example"}
+            await server.http.get("/healthz", headers=headers)
+    told = [message for message in caplog.messages if "HEADWATER_ALLOWED_ORIGINS" in message]
+    assert 0 < len(told) <= limits.ORIGINS_TOLD_MAX
+    assert len(set(told)) == len(told)
 
 
 async def test_our_own_origin_is_allowed(server: Running) -> None:

@@ -145,8 +145,9 @@ export class HeadwaterComposer extends HeadwaterElement {
 
   /** Grow with the text, and allow sending when there is something to send. */
   #fit() {
-    this.#prompt.style.height = "auto";
-    this.#prompt.style.height = `${this.#prompt.scrollHeight}px`;
+    const { style, value } = this.#prompt;
+    style.height = "auto"; // one row, also when the style sheet comes after the first look at it
+    if (value) style.height = `${this.#prompt.scrollHeight}px`;
     this.#send.disabled = this.#sending || !this.taskId || this.#prompt.value.trim() === "";
   }
 
