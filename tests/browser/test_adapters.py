@@ -57,7 +57,7 @@ async def test_the_sdks_own_chat_talks_to_a_real_server(
     rename = ToolUse("rename_task", {"title": "Rivers"})
     async with serving(database_uri, [*server.functions.ALL, sample_tools]) as running:
         running.script.add(
-            Reply([Thinking(["Hm. ", "So."]), Text(counted)], delta_interval_ms=5),
+            Reply([Thinking(["Hm. ", "So."]), Text(counted)], delta_interval_ms=25),
             Reply([Text(counted)], failure=never),
             Reply([Text(["And ", "more."])]),
             Reply([Text(["Never."])], delay_ms=60_000),
@@ -82,7 +82,7 @@ async def test_an_agent_of_ag_ui_talks_to_a_real_server(
     never = Stalled(23, asyncio.Event())
     async with serving(database_uri, [*server.functions.ALL, sample_tools]) as running:
         running.script.add(
-            Reply([Thinking(["Hm. ", "So."]), Text(counted)], delta_interval_ms=5),
+            Reply([Thinking(["Hm. ", "So."]), Text(counted)], delta_interval_ms=25),
             Reply([Thinking(["Well, ", "so ", "be it."]), Text(counted)], failure=never),
             Reply([Text(["And ", "more."])]),
             Reply([ToolUse("calculate", {"left": 2, "operation": "plus", "right": 3})]),
