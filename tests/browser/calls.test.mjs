@@ -87,6 +87,17 @@ test("who looks in again and again while the network is away uses up no attempt"
   assert.deepEqual(await mutation, { _id: "t1" });
 });
 
+test("what is said as the page goes is sent once, and outlives the page", async () => {
+  const { client, asked, clock } = setUp(broken, done);
+  const options = { idempotent: true, keepalive: true };
+  const farewell = client.mutation("presence.removePresence", {}, options);
+  await Promise.all([assert.rejects(farewell, { code: "network" }), clock.advance(60_000)]);
+  assert.deepEqual(
+    asked.map(({ keepalive }) => keepalive),
+    [true],
+  );
+});
+
 test("a refusal is not tried again, and keeps all that the server said", async () => {
   const details = [{ path: "title" }];
   const { client, asked } = setUp([422, refusal("invalid_arguments", "never", { details })]);

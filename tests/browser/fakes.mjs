@@ -66,13 +66,16 @@ export function createEventSources() {
     }
     /** The connection breaks; an EventSource would try again by itself. */
     drop() {
-      this.readyState = 0;
-      this.onerror?.({});
+      return this.#fail(0);
     }
     /** Any answer but 200 ends an EventSource. */
     refuse() {
-      this.readyState = 2;
+      return this.#fail(2);
+    }
+    #fail(readyState) {
+      this.readyState = readyState;
       this.onerror?.({});
+      return settle();
     }
   }
   return { FakeEventSource, opened, live: () => opened.filter((source) => source.open) };

@@ -209,7 +209,7 @@ test("a preloaded value that is still true holds up no mutation", async () => {
   draw();
   await settle();
   assert.equal(done, "v");
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   assert.equal(source().queries[0].from, "5.2~b");
 });
@@ -226,7 +226,7 @@ test("what a new server has done is waited for on the stream of the one before",
   await settle();
   assert.equal(done, false);
   assert.deepEqual(live.result.value, ["one", "mine"]);
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   source().send("5.1~c", { queries: { 1: { snapshot: ["one", "done"] } }, from: null });
   draw();
@@ -400,7 +400,7 @@ test("a ticket is asked for anew with every stream", async () => {
   client.subscribe("f", {}, () => undefined);
   await clock.advance(0);
   await settle();
-  opened[0].drop();
+  await opened[0].drop();
   await clock.advance(500);
   assert.deepEqual(
     opened.map(({ url }) => [url.pathname, url.searchParams.get("ticket")]),
@@ -416,7 +416,7 @@ test("who has signed in is heard after a refusal", async () => {
     401,
     refusal("unauthenticated", "never"),
   ]);
-  source().refuse();
+  await source().refuse();
   await settle();
   assert.equal(client.connectionState.value, "closed");
   client.reconnect();
@@ -431,7 +431,7 @@ test("who has signed in is heard too where only the last that was asked for had 
   ]);
   client.live("more", {}).subscribe(() => undefined);
   await clock.advance(0);
-  source().refuse();
+  await source().refuse();
   await settle();
   assert.equal(client.connectionState.value, "live");
   client.reconnect();

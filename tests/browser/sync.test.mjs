@@ -150,7 +150,7 @@ test("a listener to the state that throws keeps no value from being shown", asyn
 test("a lost connection is opened again from the position held, and carries on", async () => {
   const { clock, heard, opened, source, states } = await setUpLive();
   source().send("2.1~b", nothing);
-  source().drop();
+  await source().drop();
   assert.equal(states.at(-1), "reconnecting");
   assert.equal(opened[0].open, false);
   await clock.advance(499);
@@ -164,7 +164,7 @@ test("a lost connection is opened again from the position held, and carries on",
 
 test("a reconnect that brings nothing tells nobody anything", async () => {
   const { clock, heard, source } = await setUpLive();
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   source().send("1.1~b", { queries: {}, from: "1.1~b" });
   assert.equal(heard.tasks.length, 1);
@@ -175,19 +175,19 @@ test("delays double up to 30 s, and begin anew after a steady while", async () =
   const delays = [];
   const failures = [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000];
   for (const _ of failures) {
-    source().drop();
+    await source().drop();
     delays.push(clock.pending()[0]);
     await clock.advance(clock.pending()[0]);
   }
   assert.deepEqual(delays, failures);
   source().send("2.1~b", { queries: {}, from: "1.1~b" });
   await clock.advance(9_000);
-  source().drop();
+  await source().drop();
   assert.equal(clock.pending()[0], 30_000);
   await clock.advance(30_000);
   source().send("3.1~b", { queries: {}, from: "2.1~b" });
   await clock.advance(10_000);
-  source().drop();
+  await source().drop();
   assert.equal(clock.pending()[0], 500);
 });
 
@@ -216,7 +216,7 @@ test("a stream that never begins is given up too", async () => {
 
 test("another build starts anew: the snapshot replaces what was held", async () => {
   const { clock, heard, source } = await setUpLive();
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   source().send("1.1~c", { queries: { 1: { snapshot: ["other"] } }, from: null });
   source().send("2.1~c", { queries: { 1: append("build") } });
@@ -225,7 +225,7 @@ test("another build starts anew: the snapshot replaces what was held", async () 
 
 test("until the snapshot comes after a new start, the old value stays and takes no patch", async () => {
   const { clock, heard, opened, source } = await setUpLive();
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   source().send("1.1~c", { queries: {}, from: null });
   assert.equal(heard.tasks.length, 1);
@@ -238,7 +238,7 @@ test("until the snapshot comes after a new start, the old value stays and takes 
 
 test("a stream that continues from elsewhere is dropped, and all is asked for anew", async () => {
   const { clock, heard, opened, source } = await setUpLive();
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   source().send("9.1~b", { queries: { 1: append("lost") }, from: "8.1~b" });
   assert.equal(source().open, false);
@@ -284,14 +284,14 @@ test("a value that lags is continued from where it is true", async () => {
   await clock.advance(0);
   source().send("1.1~b", { queries: { 1: { snapshot: [] }, 2: { snapshot: [] } }, from: null });
   source().send("5.1~b", { queries: { 2: { ...append("x"), at: "3.1~b" } } });
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   assert.deepEqual(
     source().queries.map((query) => query.from),
     ["5.1~b", "3.1~b"],
   );
   source().send("6.1~b", { queries: { 2: append("y") }, from: "5.1~b" });
-  source().drop();
+  await source().drop();
   await clock.advance(1000);
   assert.deepEqual(
     source().queries.map((query) => query.from),
@@ -305,10 +305,10 @@ test("when the network is back, nobody waits for the delay", async () => {
   try {
     const { clock, opened, source } = await setUpLive();
     for (const delay of [500, 1000, 2000]) {
-      source().drop();
+      await source().drop();
       await clock.advance(delay);
     }
-    source().drop();
+    await source().drop();
     listeners.online();
     await settle();
     assert.equal(opened.length, 5);
@@ -328,7 +328,7 @@ test("a refused stream is asked for its reason, and tried again when the server 
     503,
     refusal("unavailable", "after", { retryAfterMs: 3000 }),
   ]);
-  source().refuse();
+  await source().refuse();
   await settle();
   assert.equal(asked.length, 1);
   assert.equal(new URL(asked[0].url, "http://server").href, opened[0].url.href);
@@ -346,7 +346,7 @@ test("a refusal that says never reaches the subscribers, and another set is trie
     401,
     refusal("unauthenticated", "never"),
   ]);
-  source().refuse();
+  await source().refuse();
   await settle();
   assert.equal(last("tasks").code, "unauthenticated");
   assert.equal(last("tasks").status, 401);
@@ -364,14 +364,14 @@ test("a refusal that says never reaches the subscribers, and another set is trie
 
 test("a refusal that says resync asks for everything anew", async () => {
   const { clock, source } = await setUpLive([400, refusal("position_ahead", "resync")]);
-  source().refuse();
+  await source().refuse();
   await clock.advance(500);
   assert.equal(source().queries[0].from, undefined);
 });
 
 test("a refusal that the probe no longer meets is tried again", async () => {
   const { asked, clock, opened, source } = await setUpLive([200, ""]);
-  source().refuse();
+  await source().refuse();
   await clock.advance(500);
   assert.equal(asked[0].signal.aborted, true, "the probe's own stream must not stay open");
   assert.equal(opened.length, 2);
@@ -379,7 +379,7 @@ test("a refusal that the probe no longer meets is tried again", async () => {
 
 test("a proxy's page is no word of the server's", async () => {
   const { clock, opened, source, states } = await setUpLive([404, "<html>"]);
-  source().refuse();
+  await source().refuse();
   await clock.advance(500);
   assert.equal(opened.length, 2);
   assert.equal(states.at(-1), "reconnecting");
@@ -387,14 +387,14 @@ test("a proxy's page is no word of the server's", async () => {
 
 test("an unreachable server is tried again", async () => {
   const { clock, opened, source } = await setUpLive(new TypeError("fetch failed"));
-  source().refuse();
+  await source().refuse();
   await clock.advance(500);
   assert.equal(opened.length, 2);
 });
 
 test("a probe that hangs is given up when the client closes", async () => {
   const { asked, client, clock, opened, source } = await setUpLive("hang");
-  source().refuse();
+  await source().refuse();
   await settle();
   client.close();
   assert.equal(asked[0].signal.aborted, true);
@@ -422,7 +422,7 @@ test("a query's error is shown, leaves the others alone, and passes with a snaps
 test("a query in error is continued from nowhere", async () => {
   const { clock, last, source } = await setUpLive();
   source().send("2.1~b", { queries: { 1: refusal("forbidden", "never") } });
-  source().drop();
+  await source().drop();
   await clock.advance(500);
   assert.equal(source().queries[0].from, undefined);
   source().send("3.1~b", { queries: { 1: { snapshot: ["again"] } }, from: null });
@@ -630,7 +630,7 @@ test("a first stream that fails during the change is continued from what was see
   const [first, second] = opened;
   first.send("2.1~b", { queries: { 1: append("two") } });
   second.send("1.5~b", { queries: { 2: { snapshot: "m" } }, from: "1.1~b" });
-  first.drop();
+  await first.drop();
   assert.deepEqual(live(), []);
   await clock.advance(500);
   assert.deepEqual(
@@ -645,7 +645,7 @@ test("a second stream that fails leaves the first alone, and is tried again", as
   const { clock, heard, listen, live, opened, source, states } = await setUpLive();
   listen("more");
   await clock.advance(0);
-  opened[1].drop();
+  await opened[1].drop();
   opened[0].send("2.1~b", { queries: { 1: append("two") } });
   assert.deepEqual(live(), [opened[0]]);
   await clock.advance(500);
@@ -677,7 +677,7 @@ test("a second stream that is refused for ever tells the new query only", async 
   ]);
   listen("more");
   await clock.advance(0);
-  opened[1].refuse();
+  await opened[1].refuse();
   await settle();
   assert.equal(last("more").code, "too_large");
   opened[0].send("2.1~b", { queries: { 1: append("two") } });

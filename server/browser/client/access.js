@@ -20,10 +20,11 @@ import { errorFromResponse } from "./errors.js";
  * @param {AbortSignal} signal
  * @param {string | null} body JSON.
  * @param {Record<string, string>} [more] Headers.
+ * @param {boolean} [keepalive] Whether it outlives the page.
  * @returns {Promise<Response>} One that is ok.
  * @throws {import("./errors.js").HeadwaterError} What the server said; or what `fetch` throws.
  */
-export async function request({ fetch, credentials, headers }, url, signal, body, more) {
+export async function request({ fetch, credentials, headers }, url, signal, body, more, keepalive) {
   const own = Object.fromEntries(new Headers(await headers?.()));
   const response = await fetch(url, {
     method: body === null ? "GET" : "POST",
@@ -31,6 +32,7 @@ export async function request({ fetch, credentials, headers }, url, signal, body
     body,
     cache: "no-store",
     signal,
+    keepalive,
     ...(credentials && { credentials }),
   });
   if (!response.ok) throw await errorFromResponse(response);

@@ -20,6 +20,8 @@ import { callAttemptsMax, callMsMax } from "./limits.js";
 /**
  * @typedef {object} CallOptions
  * @property {AbortSignal} [signal] Gives the call up; the promise is rejected with its reason.
+ * @property {boolean} [keepalive] It is sent even if the page goes meanwhile, as from `pagehide`,
+ *   once, with arguments of some 60 KB at the most.
  */
 
 /**
@@ -32,7 +34,14 @@ import { callAttemptsMax, callMsMax } from "./limits.js";
  * @property {boolean} [wait] Resolve with what the action returns, not with its early response.
  */
 
-/** @typedef {{ value: Json, position: string }} Answer */
+/** @typedef {CallOptions & WaitOptions & { idempotencyKey?: string | undefined }} Options */
+
+/**
+ * @typedef {object} Answer
+ * @property {Json} value
+ * @property {string} position
+ * @property {string} client How the client was named to the server.
+ */
 
 export class Calls {
   #access;
@@ -64,22 +73,23 @@ export class Calls {
    * @param {Kind} kind
    * @param {string} functionName
    * @param {object} args
-   * @param {CallOptions & WaitOptions & { idempotencyKey?: string | undefined }} options
+   * @param {Options} options
    * @returns {Promise<Answer>}
    * @throws {HeadwaterError} The last attempt's.
    */
-  async call(kind, functionName, args, { idempotencyKey, wait = false, signal }) {
-    const search = wait ? "?wait=true" : "";
-    const url = `${this.#access.url}/api/${kind}/${encodeURIComponent(functionName)}${search}`;
+  async call(kind, functionName, args, options) {
+    const { wait, signal, keepalive } = options;
+    const name = encodeURIComponent(functionName);
+    const url = `${this.#access.url}/api/${kind}/${name}${wait ? "?wait=true" : ""}`;
     const body = JSON.stringify(args);
     for (let attempt = 1; ; ) {
       signal?.throwIfAborted();
       try {
-        return await this.#attempt(url, body, idempotencyKey, wait, signal);
+        return await this.#attempt(url, body, options);
       } catch (error) {
         signal?.throwIfAborted();
         const again = error instanceof HeadwaterError && error.retry === "after";
-        if (!again || attempt >= callAttemptsMax) throw error;
+        if (!again || keepalive || attempt >= callAttemptsMax) throw error;
         attempt += await this.#pause(retryDelayMs(attempt, error.retryAfterMs, this.#random), signal);
       }
     }
@@ -88,22 +98,22 @@ export class Calls {
   /**
    * @param {string} url
    * @param {string} body
-   * @param {string | undefined} idempotencyKey
-   * @param {boolean} wait
-   * @param {AbortSignal} [signal]
+   * @param {Options} options
    * @returns {Promise<Answer>}
    */
-  async #attempt(url, body, idempotencyKey, wait, signal) {
+  async #attempt(url, body, { idempotencyKey, wait, signal, keepalive }) {
     const attempt = new AbortController();
     const abort = () => attempt.abort();
     const deadline = wait ? undefined : this.#timers.setTimeout(abort, callMsMax);
     const ending = signal ? AbortSignal.any([signal, attempt.signal]) : attempt.signal;
     try {
-      const response = await request(this.#access, url, ending, body, {
-        "Headwater-Client": this.#clientId(),
+      const client = this.#clientId();
+      const headers = {
+        "Headwater-Client": client,
         ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
-      });
-      return await response.json();
+      };
+      const response = await request(this.#access, url, ending, body, headers, keepalive);
+      return { ...(await response.json()), client };
     } catch (cause) {
       if (cause instanceof HeadwaterError) throw cause;
       throw networkError(cause);

@@ -122,10 +122,12 @@ export function createClient({
   const share = shareTabs && canShare();
   const tabs = new Tabs({ name, share, clientId, openSync, timers, onUpdate });
   const queries = new QuerySet(timers, (wanted) => tabs.want(wanted));
-  const passing = new Passing(timers, (target) => {
+  const passing = new Passing(timers, ({ position: target, client }) => {
     const followed = queries.list();
     if (followed.length === 0) return true;
-    if (position === null || !hasReached(position, target)) return false;
+    if (!position || !hasReached(position, target)) return false;
+    // The stream says what is behind after its own client's mutations; after another's, that some is.
+    if (client !== tabs.clientId && position.endsWith("-")) return false;
     return followed.every(({ base }) => !base?.at || hasReached(base.at, target));
   });
   const calls = new Calls(access, () => tabs.clientId, timers, random);
@@ -178,8 +180,8 @@ export function createClient({
     preload: /** @type {Preload} */ (
       async (functionName, args, options = {}) => {
         /** @type {any} */
-        const answer = await calls.call("query", functionName, args ?? {}, options);
-        return { function: functionName, args: args ?? {}, ...answer };
+        const { value, position } = await calls.call("query", functionName, args ?? {}, options);
+        return { function: functionName, args: args ?? {}, value, position };
       }
     ),
 

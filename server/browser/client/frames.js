@@ -10,7 +10,7 @@ import { frameMsMax } from "./limits.js";
 /** @param {() => void} callback Called once, soon. */
 export function nextFrame(callback) {
   const { requestAnimationFrame, cancelAnimationFrame } = globalThis;
-  if (!requestAnimationFrame) return void setTimeout(callback, 0);
+  if (!requestAnimationFrame) return void setTimeout(callback);
   const run = () => {
     clearTimeout(timer);
     cancelAnimationFrame(frame);

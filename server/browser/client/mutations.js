@@ -48,10 +48,11 @@ export class Mutations {
    * @returns {Promise<Json>}
    * @throws {HeadwaterError}
    */
-  async run(functionName, args, { optimistic, idempotent, idempotencyKey = randomId(), signal }) {
-    if (idempotent) {
-      return (await this.#calls.call("mutation", functionName, args, { signal })).value;
+  async run(functionName, args, options) {
+    if (options.idempotent) {
+      return (await this.#calls.call("mutation", functionName, args, options)).value;
     }
+    const { optimistic, idempotencyKey = randomId() } = options;
     if (this.#waiting >= mutationsMax) {
       const message = `More than ${mutationsMax} mutations wait.`;
       throw new HeadwaterError(message, { code: "too_many", retry: "after" });
@@ -60,15 +61,15 @@ export class Mutations {
     this.#waiting += 1;
     const turn = this.#last.then(() => {
       this.#waiting -= 1;
-      return this.#calls.call("mutation", functionName, args, { idempotencyKey, signal });
+      return this.#calls.call("mutation", functionName, args, { ...options, idempotencyKey });
     });
     this.#last = turn.catch(() => undefined);
     try {
-      const { value, position } = await turn;
+      const answer = await turn;
       return await new Promise((resolve) =>
-        this.#passing.wait(position, () => {
+        this.#passing.wait(answer, () => {
           remove?.();
-          this.#queries.whenShown(() => resolve(value));
+          this.#queries.whenShown(() => resolve(answer.value));
         }),
       );
     } catch (error) {

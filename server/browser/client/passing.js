@@ -1,19 +1,20 @@
 // @ts-check
-/** Waits until what is shown includes what was done at a position, within limits. */
+/** Waits until what is shown includes what an answer tells of, within limits. */
 
 import { passMsMax } from "./limits.js";
 
+/** @import { Answer } from "./calls.js" */
 /** @import { Timers } from "./create_client.js" */
 
 export class Passing {
-  /** @type {Map<() => void, string>} */
+  /** @type {Map<() => void, Answer>} */
   #waiting = new Map();
   #timers;
   #hasPassed;
 
   /**
    * @param {Timers} timers
-   * @param {(position: string) => boolean} hasPassed
+   * @param {(answer: Answer) => boolean} hasPassed
    */
   constructor(timers, hasPassed) {
     this.#timers = timers;
@@ -21,26 +22,26 @@ export class Passing {
   }
 
   /**
-   * @param {string} position
-   * @param {() => void} callback Called once: when it has been passed, or taken too long.
+   * @param {Answer} answer
+   * @param {() => void} callback Called once: when its position has been passed, or taken too long.
    */
-  wait(position, callback) {
-    if (this.#hasPassed(position)) return callback();
+  wait(answer, callback) {
+    if (this.#hasPassed(answer)) return callback();
     const done = () => {
       this.#timers.clearTimeout(timer);
       if (this.#waiting.delete(done)) callback();
     };
     const timer = this.#timers.setTimeout(done, passMsMax);
-    this.#waiting.set(done, position);
+    this.#waiting.set(done, answer);
   }
 
   /** Something has moved. */
   check() {
-    for (const [done, position] of [...this.#waiting]) if (this.#hasPassed(position)) done();
+    this.#waiting.forEach((answer, done) => this.#hasPassed(answer) && done());
   }
 
   /** Nothing will move any more. */
   end() {
-    for (const done of [...this.#waiting.keys()]) done();
+    this.#waiting.forEach((_, done) => done());
   }
 }

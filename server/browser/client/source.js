@@ -11,9 +11,11 @@ import { createEventStreamParser } from "./event_stream.js";
 import { foreignError, HeadwaterError, networkError } from "./errors.js";
 import { urlLengthMax } from "./limits.js";
 
+/** @typedef {(data: string, id: string) => void} OnMessage May still be called after `close`. */
+
 /**
  * @typedef {object} SourceHandlers
- * @property {(data: string, id: string) => void} onMessage
+ * @property {OnMessage} onMessage
  * @property {(error: HeadwaterError) => void} onFailure At most once, and last.
  */
 
@@ -36,25 +38,25 @@ export function createOpenSource(access, clientId) {
   return (queries, { onMessage, onFailure }) => {
     const ending = new AbortController();
     const { signal } = ending;
-    /** @param {unknown} error */
+    /** @param {unknown} [error] */
     const fail = (error) => {
       if (signal.aborted) return;
       ending.abort(); // and with it whatever is still open
       onFailure(error instanceof HeadwaterError ? error : networkError(error));
     };
-    const asked = { queries, client: clientId };
-    read(access, asked, { onMessage, onFailure: fail }, signal).catch(fail);
+    read(access, { queries, client: clientId }, onMessage, signal).then(fail, fail);
     return { close: () => ending.abort() };
   };
 }
 
 /**
+ * Read to the end, which is a failure.
  * @param {Access} access
  * @param {{ queries: QueryRequest[], client: string }} asked
- * @param {SourceHandlers} handlers
+ * @param {OnMessage} onMessage
  * @param {AbortSignal} signal
  */
-async function read(access, asked, handlers, signal) {
+async function read(access, asked, onMessage, signal) {
   const ticket = await access.ticket?.();
   const search = new URLSearchParams(ticket ? { ticket } : {});
   const endpoint = `${access.url}/api/sync?`;
@@ -64,10 +66,17 @@ async function read(access, asked, handlers, signal) {
   const url = endpoint + search;
   if (signal.aborted) return;
   if (access.EventSource && !access.headers && url.length <= urlLengthMax) {
-    return readEventSource(access, access.EventSource, url, handlers, signal);
+    return readEventSource(access, access.EventSource, url, onMessage, signal);
   }
   const response = await open(access, short, signal, JSON.stringify(asked));
-  await readResponse(response, handlers.onMessage, signal);
+  const parse = createEventStreamParser(onMessage);
+  const text = /** @type {ReadableStream<Uint8Array>} */ (response.body).pipeThrough(
+    /** @type {any} */ (new TextDecoderStream()),
+  );
+  const reader = text.getReader();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    parse(/** @type {any} */ (piece.value));
+  }
 }
 
 /**
@@ -76,22 +85,19 @@ async function read(access, asked, handlers, signal) {
  * @param {Access} access
  * @param {typeof globalThis.EventSource} EventSource
  * @param {string} url
- * @param {SourceHandlers} handlers
+ * @param {OnMessage} onMessage
  * @param {AbortSignal} signal
  */
-function readEventSource(access, EventSource, url, { onMessage, onFailure }, signal) {
+function readEventSource(access, EventSource, url, onMessage, signal) {
   const events = new EventSource(url, { withCredentials: access.credentials === "include" });
-  const lost = () => onFailure(networkError());
+  signal.addEventListener("abort", () => events.close());
   events.onmessage = (event) => onMessage(event.data, event.lastEventId);
-  events.onerror = () => {
-    const refused = events.readyState === eventSourceClosed;
-    events.close();
-    if (refused) open(access, url, signal, null).then(lost, onFailure);
-    else lost();
-  };
-  signal.addEventListener("abort", () => {
-    events.onmessage = events.onerror = null;
-    events.close();
+  return new Promise((resolve) => {
+    events.onerror = () => {
+      const refused = events.readyState === eventSourceClosed;
+      events.close();
+      resolve(refused && open(access, url, signal, null));
+    };
   });
 }
 
@@ -106,23 +112,4 @@ async function open(access, url, signal, body) {
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   if (!isStream) throw foreignError(response.status);
   return response;
-}
-
-/**
- * @param {Response} response
- * @param {SourceHandlers["onMessage"]} onMessage
- * @param {AbortSignal} signal
- */
-async function readResponse(response, onMessage, signal) {
-  const parse = createEventStreamParser((data, id) => {
-    if (!signal.aborted) onMessage(data, id);
-  });
-  const text = /** @type {ReadableStream<Uint8Array>} */ (response.body).pipeThrough(
-    /** @type {any} */ (new TextDecoderStream()),
-  );
-  const reader = text.getReader();
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    parse(/** @type {any} */ (piece.value));
-  }
-  throw networkError();
 }

@@ -138,12 +138,13 @@ class SharedStay {
   /**
    * @param {string} name
    * @param {Record<string, unknown>} args
+   * @param {boolean} [keepalive]
    * @returns {Promise<boolean>} Whether it may be said again.
    */
-  async #call(name, args) {
+  async #call(name, args, keepalive) {
+    const options = { idempotent: true, signal: this.#calls.signal, keepalive };
     try {
-      const { signal } = this.#calls;
-      await this.#client.mutation(`presence.${name}`, args, { idempotent: true, signal });
+      await this.#client.mutation(`presence.${name}`, args, options);
     } catch (error) {
       // There is no such task any more, say.
       const { retry } = /** @type {{ retry?: string }} */ (error);
@@ -176,11 +177,7 @@ class SharedStay {
     // What has not been sent yet must not arrive after the farewell.
     this.#calls.abort();
     this.#calls = new AbortController();
-    const { taskId, userId } = this.#who;
-    navigator.sendBeacon(
-      `${this.#client.url}/api/mutation/presence.removePresence`,
-      new Blob([JSON.stringify({ taskId, userId, tabId })], { type: "application/json" }),
-    );
+    void this.#farewell(true);
     this.#there = false;
   }
 
@@ -194,7 +191,11 @@ class SharedStay {
     clearTimeout(this.#timer);
     const wasThere = this.#there;
     this.#possible = false; // nothing more is said
+    if (wasThere) await this.#farewell();
+  }
+
+  #farewell(keepalive = false) {
     const { taskId, userId } = this.#who;
-    if (wasThere) await this.#call("removePresence", { taskId, userId, tabId });
+    return this.#call("removePresence", { taskId, userId, tabId }, keepalive);
   }
 }

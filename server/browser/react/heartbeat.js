@@ -37,9 +37,10 @@ export function createHeartbeat(client, who, details) {
   /**
    * @param {string} name
    * @param {Record<string, unknown>} args
+   * @param {boolean} [keepalive]
    */
-  const call = (name, args) =>
-    client.mutation(`presence.${name}`, args, { idempotent: true }).catch(console.error);
+  const call = (name, args, keepalive) =>
+    client.mutation(`presence.${name}`, args, { idempotent: true, keepalive }).catch(console.error);
 
   /** @param {object} values Undefined ones are not said. */
   function say(values) {
@@ -63,10 +64,7 @@ export function createHeartbeat(client, who, details) {
   function onEvent({ type }) {
     if (type === "pagehide") {
       away = true;
-      navigator.sendBeacon(
-        `${client.url}/api/mutation/presence.removePresence`,
-        new Blob([JSON.stringify(here)], { type: "application/json" }),
-      );
+      call("removePresence", here, true);
     } else if (!document.hidden) {
       away = false; // a page may come back as it was
       say({});

@@ -4,13 +4,10 @@ import { act, useEffect } from "react";
 import { useActivityBroadcast, usePresence } from "headwater/react";
 import { complaints, createLog, Refusal, setUp } from "./stage.jsx";
 
-const beacons = [];
 beforeEach(() => {
-  beacons.length = 0;
   hidden = false;
   mock.timers.reset();
   mock.timers.enable({ apis: ["setTimeout"] });
-  navigator.sendBeacon = (url, body) => beacons.push([url, body]);
 });
 
 let hidden = false;
@@ -96,23 +93,22 @@ test("a hidden tab beats every 45 s, and at once when it is seen again", async (
   assert.equal(stage.calls.length, 5);
 });
 
-test("a page that goes says so by a beacon, and one that comes back joins again", async () => {
+test("a page that goes says so on its way, and one that comes back joins again", async () => {
   const stage = setUp();
   await stage.render(<Here />);
   const { taskId, userId, tabId } = stage.calls[0].args;
   await happens("pagehide");
   await show(false);
-  const [[url, body]] = beacons;
-  assert.equal(url, "/api/mutation/presence.removePresence");
-  assert.equal(body.type, "application/json");
-  assert.deepEqual(JSON.parse(await body.text()), { taskId, userId, tabId });
+  const args = { taskId, userId, tabId };
+  const farewell = { name: "presence.removePresence", args, key: undefined, keepalive: true };
+  assert.deepEqual(stage.calls.slice(1), [farewell]);
   await pass(120_000);
   await update("typing");
-  assert.equal(stage.calls.length, 1);
+  assert.equal(stage.calls.length, 2);
   hidden = false;
   await happens("pageshow");
-  assert.equal(stage.calls.length, 2);
-  assert.deepEqual([stage.calls[1].args.tabId, stage.calls[1].args.activity], [tabId, "typing"]);
+  assert.equal(stage.calls.length, 3);
+  assert.deepEqual([stage.calls[2].args.tabId, stage.calls[2].args.activity], [tabId, "typing"]);
 });
 
 test("moves go one at a time, and what came meanwhile goes together, the newest of each", async () => {

@@ -40,9 +40,10 @@ export function setUp(data = () => undefined, answer = () => null) {
   const told = new Map();
   let step = 0;
 
-  async function fetch(url, { body, headers }) {
+  async function fetch(url, { body, headers, keepalive }) {
     const name = url.split("/").at(-1);
-    const call = { name, args: JSON.parse(body), key: headers["Idempotency-Key"] };
+    const args = JSON.parse(body);
+    const call = { name, args, key: headers["Idempotency-Key"], ...(keepalive && { keepalive }) };
     calls.push(call);
     const value = await stage.answer(call.name, call.args);
     const [status, json] =
