@@ -22,11 +22,12 @@ import { Tabs } from "./tabs.js";
 
 /** @import { Access } from "./access.js" */
 /** @import { CallOptions, IdempotencyOptions, WaitOptions } from "./calls.js" */
+/** @import { OnUpdate } from "./hub.js" */
 /** @import { MutationOptions } from "./mutations.js" */
 /** @import { Observable } from "./observable.js" */
 /** @import { Listener, LiveQuery, Preloaded } from "./query_set.js" */
 /** @import { ArgsAnd, ArgsOf, Kind, OfKind, ResultOf } from "./references.js" */
-/** @import { ConnectionState, OnUpdate, OpenSync } from "./sync.js" */
+/** @import { ConnectionState, OpenSync } from "./sync.js" */
 
 /**
  * The clock, as a test may want to hold it.
@@ -219,6 +220,5 @@ export function createClient({
 
 /** Web Locks exist on https and localhost only, and only pages have tabs. */
 function canShare() {
-  const { document, navigator, BroadcastChannel } = globalThis;
-  return Boolean(document && navigator.locks && BroadcastChannel);
+  return Boolean(globalThis.document && navigator.locks);
 }

@@ -84,6 +84,6 @@ export function networkError(cause) {
  * @param {number} status
  */
 export function foreignError(status) {
-  const message = `An answer of status ${status} came, and not from Headwater.`;
+  const message = `An answer of status ${status} came, not from Headwater.`;
   return new HeadwaterError(message, { code: "bad_answer", retry: "after", status });
 }

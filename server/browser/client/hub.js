@@ -6,32 +6,34 @@
 
 /** @import { Change, Results } from "./results.js" */
 /** @import { Wanted } from "./stream.js" */
-/** @import { OnUpdate, OpenSync } from "./sync.js" */
+/** @import { OpenSync } from "./sync.js" */
 
 /** @typedef {Wanted & { turn?: number }} Turn By another number it is followed anew. */
 
-/** @typedef {Turn & { told: boolean }} Followed Whether the member has been told all so far. */
+/** @typedef {Turn & { told?: boolean | undefined }} Followed Whether the member has been told all so far. */
 
-/** @typedef {(position: string | null, changes: (Change & { turn?: number })[]) => void} Deliver */
+/**
+ * Hears of every move, whether something changed or not. The position is how far all that is held
+ * has come; null while something is held from before.
+ * @typedef {(position: string | null, changes: (Change & { turn?: number })[]) => void} OnUpdate
+ */
 
 /**
  * @typedef {object} Member
  * @property {Map<string, Followed>} wanted By key.
- * @property {Deliver} deliver
+ * @property {OnUpdate} deliver
  */
 
 export class Hub {
   /** @type {Map<string, Member>} */
   #members = new Map();
-  /** @type {string | null} */
-  #position = null;
 
   /**
    * @param {OpenSync} openSync
    * @param {Results} results What is held already.
    */
   constructor(openSync, results) {
-    this.sync = openSync((position, changes) => this.#spread(position, changes), results);
+    this.sync = openSync((changes) => this.#spread(changes), results);
   }
 
   /** @param {string} id */
@@ -43,19 +45,18 @@ export class Hub {
    * A tab wants these queries from now on, and no others.
    * @param {string} id
    * @param {Turn[]} queries
-   * @param {Deliver} deliver Told what is known at once, then of every move.
+   * @param {OnUpdate} deliver Told what is known at once, then of every move.
    */
   set(id, queries, deliver) {
     const before = this.#members.get(id)?.wanted;
     const followed = queries.map((query) => {
       const known = before?.get(query.key);
-      return { ...query, told: known?.turn === query.turn && Boolean(known?.told) };
+      return { ...query, told: known?.turn === query.turn && known?.told };
     });
     const member = { wanted: new Map(followed.map((query) => [query.key, query])), deliver };
     this.#members.set(id, member);
     this.#follow();
-    const news = followed.filter(({ told }) => !told).map(({ key }) => key);
-    const known = this.sync.told(news);
+    const known = this.sync.told(followed.flatMap(({ key, told }) => (told ? [] : key)));
     if (known.length > 0) this.#pass(member, known);
   }
 
@@ -72,9 +73,8 @@ export class Hub {
     this.sync.want([...all.values()]);
   }
 
-  /** @type {OnUpdate} */
-  #spread(position, changes) {
-    this.#position = position;
+  /** @param {Change[]} changes */
+  #spread(changes) {
     for (const member of this.#members.values()) this.#pass(member, changes);
   }
 
@@ -90,6 +90,6 @@ export class Hub {
       query.told = true;
       return { key, result, turn, ...(told && entry && { entry }) };
     });
-    deliver(this.#position, theirs);
+    deliver(this.sync.results.reached, theirs);
   }
 }

@@ -44,6 +44,12 @@ export class Results {
   /** How far the results have come. */
   position = /** @type {string | null} */ (null);
 
+  /** As far as all that is held has come; null while something is held from before. */
+  get reached() {
+    for (const { error, resumable } of this.#byKey.values()) if (!error && !resumable) return null;
+    return this.position;
+  }
+
   /** @param {string} key */
   get(key) {
     return this.#byKey.get(key);

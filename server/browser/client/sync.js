@@ -17,7 +17,7 @@
  * In each case every query moves from one position to a later one, once, and all together.
  *
  * Invariants:
- *   1. What is told is `#results` and nothing else: the current stream's, when there is one.
+ *   1. What is told is `results` and nothing else: the current stream's, when there is one.
  *   2. At most one stream is current and one is next; at most one retry is pending.
  *   3. A stream that is closed changes nothing.
  */
@@ -38,11 +38,11 @@ import { Stream } from "./stream.js";
 /** @typedef {"connecting" | "live" | "reconnecting" | "closed"} ConnectionState */
 
 /**
- * Hears of every move, whether something changed or not.
- * @typedef {(position: string | null, changes: Change[]) => void} OnUpdate
+ * Hears of every move, whether something changed or not. How far it led, `results` say.
+ * @typedef {(changes: Change[]) => void} OnChanges
  */
 
-/** @typedef {(onUpdate: OnUpdate, results?: Results) => Sync} OpenSync */
+/** @typedef {(onUpdate: OnChanges, results?: Results) => Sync} OpenSync */
 
 export class Sync {
   connectionState = new ObservableValue(/** @type {ConnectionState} */ ("connecting"));
@@ -53,7 +53,7 @@ export class Sync {
   #onUpdate;
   /** @type {Wanted[]} */
   #wanted = [];
-  #results;
+  results;
   /** @type {Stream | null} */
   #current = null;
   /** @type {Stream | null} */
@@ -71,7 +71,7 @@ export class Sync {
    * @param {OpenSource} parts.openSource
    * @param {Timers} parts.timers
    * @param {() => number} parts.random
-   * @param {OnUpdate} parts.onUpdate
+   * @param {OnChanges} parts.onUpdate
    * @param {Results} [parts.results] What is held already, to continue from.
    */
   constructor({ openSource, timers, random, onUpdate, results = new Results() }) {
@@ -79,7 +79,7 @@ export class Sync {
     this.#timers = timers;
     this.#random = random;
     this.#onUpdate = onUpdate;
-    this.#results = results;
+    this.results = results;
   }
 
   /**
@@ -103,7 +103,7 @@ export class Sync {
   told(keys) {
     if (this.connectionState.value === "connecting") return [];
     return [...keys].flatMap((key) => {
-      const result = this.#results.get(key);
+      const result = this.results.get(key);
       return result ? { key, result } : [];
     });
   }
@@ -140,7 +140,7 @@ export class Sync {
       this.#cancelRetry();
       this.#failures = 0;
       this.#closeStreams();
-      this.#results = new Results();
+      this.results = new Results();
       this.connectionState.set("connecting");
       return;
     }
@@ -148,7 +148,7 @@ export class Sync {
     this.#dropNext();
     if (this.#current?.serves(wanted)) return;
     if (this.connectionState.value === "closed") this.connectionState.set("connecting");
-    const results = this.#results.fork(wanted);
+    const results = this.results.fork(wanted);
     this.#next = new Stream(wanted, results, this.#openSource, this.#timers, {
       onProgress: (stream, changes) => this.#progress(stream, changes),
       onFailure: (stream, error) => this.#fail(stream, error),
@@ -160,7 +160,7 @@ export class Sync {
    * @param {Change[]} changes
    */
   #progress(stream, changes) {
-    if (stream === this.#current) this.#onUpdate(stream.results.position, changes);
+    if (stream === this.#current) this.#onUpdate(changes);
     const next = this.#next;
     if (!next?.begun) return;
     const passes = hasReached(next.results.position, this.#current?.results.position);
@@ -173,10 +173,10 @@ export class Sync {
     this.#next = null;
     this.#closeStreams();
     this.#current = next;
-    next.results.shareWith(this.#results);
-    this.#results = next.results;
+    next.results.shareWith(this.results);
+    this.results = next.results;
     this.connectionState.set("live");
-    this.#onUpdate(next.results.position, this.told(next.wanted));
+    this.#onUpdate(this.told(next.wanted));
   }
 
   /** Close both streams, and open one from what is seen. */
@@ -196,7 +196,7 @@ export class Sync {
     const current = stream === this.#current || startAnew ? null : this.#current;
     if (current) this.#dropNext();
     else this.#closeStreams();
-    if (startAnew) this.#results.forgetPositions();
+    if (startAnew) this.results.forgetPositions();
     if (error.retry === "never") return this.#refuse(error, current);
     if (!current && this.connectionState.value !== "connecting") {
       this.connectionState.set("reconnecting");
@@ -220,7 +220,7 @@ export class Sync {
    */
   #refuse(error, current) {
     if (!current) {
-      this.#results = new Results();
+      this.results = new Results();
       this.connectionState.set("closed");
     }
     this.#tell(
@@ -235,10 +235,7 @@ export class Sync {
    */
   #tell(error, queries) {
     const result = { error, at: null, resumable: false };
-    this.#onUpdate(
-      this.#results.position,
-      queries.map(({ key }) => ({ key, result })),
-    );
+    this.#onUpdate(queries.map(({ key }) => ({ key, result })));
   }
 
   #closeStreams() {

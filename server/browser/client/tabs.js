@@ -18,9 +18,10 @@ import { randomId } from "./random_id.js";
 import { Results } from "./results.js";
 
 /** @import { Timers } from "./create_client.js" */
+/** @import { OnUpdate } from "./hub.js" */
 /** @import { Change, Entry } from "./results.js" */
 /** @import { Wanted } from "./stream.js" */
-/** @import { ConnectionState, OnUpdate, OpenSync } from "./sync.js" */
+/** @import { ConnectionState, OpenSync } from "./sync.js" */
 
 /**
  * What tabs say to each other. Each says one thing; all hear it.
@@ -136,7 +137,6 @@ export class Tabs {
     this.#lock(`${this.#name} ${this.#id}`, this.#stay.signal, (until) => {
       this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = ({ data }) => this.#hear(data);
-      this.#say({ from: this.#id, ask: "nudge" });
       this.#standForElection();
       this.#heard();
       this.#beat();
@@ -201,7 +201,7 @@ export class Tabs {
     if (!hub) return;
     this.#hub = null;
     this.#since = 0;
-    this.#results = new Results();
+    this.#results = hub.sync.results;
     hub.sync.close();
     this.#heard();
     this.#beat();
@@ -282,7 +282,7 @@ export class Tabs {
     const ours = entries.filter(([key, , turn]) => this.#turns.get(key) === turn);
     try {
       const changes = this.#results.receive(position, ours);
-      this.#onUpdate(position, changes);
+      this.#onUpdate(this.#results.reached, changes);
     } catch {
       this.#ask(true); // all of it anew
     }

@@ -44,7 +44,6 @@ export class World {
 /** A page in a tab: everything that reaches it comes through `post`. */
 export class Tab {
   state = "here"; // or "frozen", or "gone"
-  absences = 0;
   slowMs = 0;
   #held = [];
   #roads = new Map();
@@ -108,7 +107,6 @@ export class Tab {
 
   freeze() {
     this.state = "frozen";
-    this.absences += 1;
   }
 
   thaw() {

@@ -102,8 +102,6 @@ class Schedule {
       () => {
         this.say("written", tab.name, id);
         if (this.world.nowMs - this.server.answeredMs.get(id) >= PASS_MS_MAX) return;
-        // Who was away is told first what the others follow, and the rest when there is a stream.
-        if (tab.absences > 0) return;
         for (const [name, { live }] of tab.following) {
           const { value, error, at } = live.result ?? {};
           if (!lists.includes(name) || !value || error || at !== null) continue;
