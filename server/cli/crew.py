@@ -46,8 +46,13 @@ async def run_crew(target: str | None, workers: int, *, reload: bool) -> int:
         reload: Whether they begin anew when a Python file beside `target` changes.
 
     Raises:
-        StartupError: There is nowhere to listen, or no database.
+        StartupError: There is nowhere to listen, or no database; or this is Windows.
     """
+    if sys.platform == "win32":
+        raise StartupError(
+            "Windows cannot hand a socket to several processes; serve without --workers and "
+            "--reload, or in WSL."
+        )
     settings = Settings()
     if settings.in_memory:
         raise StartupError(

@@ -53,6 +53,9 @@ def import_(
     already is not written twice. With --mode replace all lines are read first,
     and nothing is removed where one is no document.
 
+    Calls that were scheduled would run here too, and are left out of a folder;
+    name their file, headwaterScheduledCalls.jsonl, to have them.
+
     Indexes are not imported, for a server makes its own when it starts.
 
     Examples:
@@ -60,26 +63,28 @@ def import_(
       headwater import backup/
       headwater import people.jsonl --table users --mode insert
     """
-    files = _files(paths, table)
-    told = asyncio.run(_import(files, mode, dry_run, app, quiet=as_json))
+    files, left_out = _files(paths, table)
+    told = asyncio.run(_import(files, left_out, mode, dry_run, app, quiet=as_json))
     if as_json:
         print(json.dumps(told))  # for a program to read
     if any(one["failed"] for one in told["files"]):
         sys.exit(1)
 
 
-def _files(paths: Sequence[Path], table: str | None) -> list[tuple[Path, str]]:
-    """Each file with the table that it is for.
+def _files(paths: Sequence[Path], table: str | None) -> tuple[list[tuple[Path, str]], list[Path]]:
+    """Each file with the table that it is for; and the files of folders that are left out.
 
     Raises:
         StartupError: There is no such file, or it is not what was exported.
     """
+    from server.store.collections import SCHEDULED_CALLS
     from server.store.export_files import LINES, Manifest, file_of, table_of
 
+    named: list[tuple[Path, str]] = []
     files: list[tuple[Path, str]] = []
     for path in paths:
         if path.is_file():
-            files.append((path, table or table_of(path)))
+            named.append((path, table or table_of(path)))
         elif not path.is_dir():
             raise StartupError(f"There is no file or folder {path}; name one that is there.")
         elif (manifest := Manifest.load(path)) is None:
@@ -101,13 +106,21 @@ def _files(paths: Sequence[Path], table: str | None) -> list[tuple[Path, str]]:
                         "again, or name the files themselves."
                     )
                 files.append((file, name))
+    calls = [file for file, of in files if of == SCHEDULED_CALLS and file.stat().st_size > 0]
+    files = named + [one for one in files if one[0] not in calls]
     if table is not None and len(files) > 1:
         raise StartupError("--table is for one file; name one, or leave it out.")
-    return files
+    return files, [file for file in calls if all(file != one for one, _ in named)]
 
 
 async def _import(
-    files: Sequence[tuple[Path, str]], mode: Any, dry_run: bool, app: str | None, *, quiet: bool
+    files: Sequence[tuple[Path, str]],
+    left_out: Sequence[Path],
+    mode: Any,
+    dry_run: bool,
+    app: str | None,
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
     from server.cli.database import open_database  # here, because other commands need no driver
     from server.cli.moving import moving
@@ -125,6 +138,8 @@ async def _import(
     async with open_database("import", reads=dry_run) as (database, shown):
         there = set(await database.list_collection_names())
         with moving("bytes", quiet=quiet) as shows:
+            for file in left_out:
+                shows.say(f"{file}: left out, for its calls would run here; name it to import it")
             for file, table in files:
                 unknown = table not in known and table not in there
                 if unknown:
@@ -166,7 +181,8 @@ async def _import(
             shows.say(
                 f"Indexes are made by a server of {database.name!r} at {shown} when it starts."
             )
-    return {"mode": mode, "dryRun": dry_run, "files": told}
+    outside = [str(file) for file in left_out]
+    return {"mode": mode, "dryRun": dry_run, "files": told, "leftOut": outside}
 
 
 def _told(file: Path, table: str, outcome: "Outcome") -> dict[str, Any]:

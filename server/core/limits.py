@@ -61,6 +61,8 @@ RING_EVENTS_MAX: Final = 50_000
 # --- live queries -----------------------------------------------------------------------------
 LIVE_QUERIES_MAX: Final = 20_000
 """Live queries in one process. More: 429."""
+SUBSCRIBE_AGAIN_SECONDS: Final = 5.0
+"""Until a stream's query that found no room among them is tried again."""
 LINGER_SECONDS: Final = 10.0
 """How long a live query outlives its last subscriber, so that a reload is cheap."""
 RUNS_AT_ONCE_MAX: Final = 32

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from schemas.wire.position import Position, Time
 from server.core import limits
+from server.core.errors import HeadwaterError
 from server.live.held import encode
 from server.live.live_query import LiveQuery
 from server.live.registry import Registry
@@ -90,6 +91,7 @@ class SyncStream:
         floor: Nothing is told before the feed has come here: the client has been further.
         position: How far the client has been told; None before the first transition.
         spoke_at: When it was last told anything, by the monotonic clock.
+        closed: Whether it is over.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class SyncStream:
         self._progress = False
         self._heartbeat = False
         self.client = client
+        self.closed = False
         self.floor = Time(0, 0)
         self.position: Time | None = None
         self.opened_at = self.spoke_at = time.monotonic()
@@ -118,12 +121,13 @@ class SyncStream:
         self._subscribed.setdefault(query, []).append(subscribed)
         self.touched(query)
 
-    def fail(self, id_: str, body: bytes) -> None:
+    def fail(self, id_: str, error: HeadwaterError) -> None:
         """Tell the client that one of its queries cannot be followed."""
-        self._failed.append(Change(id_, body, None))
+        self._failed.append(Change(id_, b'"error":' + encode(error.as_json()), None))
 
     def close(self) -> None:
         """Leave every live query."""
+        self.closed = True
         for query in self._subscribed:
             self._registry.unsubscribe(query, self)
         self._subscribed.clear()

@@ -1,5 +1,6 @@
 """From a request to a sync stream: its queries, and the positions that they continue."""
 
+import asyncio
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -13,9 +14,10 @@ from server.core.errors import (
     Malformed,
     PositionAhead,
     TooLarge,
+    TooMany,
     Unavailable,
 )
-from server.live.held import encode
+from server.live.live_query import QueryKey, RunQuery
 from server.runtime import Caller
 from server.sync.stream import Subscribed, SyncStream
 from server.web.services import Services
@@ -96,11 +98,32 @@ def _subscribe(
 ) -> None:
     try:
         key, run = services.runtime.prepare_query(query.function, query.args, caller)
-        live = services.registry.subscribe(key, query.function, run, stream)
     except HeadwaterError as error:
-        stream.fail(query.id, b'"error":' + encode(error.as_json()))
+        stream.fail(query.id, error)
+        return
+    try:
+        live = services.registry.subscribe(key, query.function, run, stream)
+    except TooMany as error:
+        stream.fail(query.id, error)
+        _subscribe_when_there_is_room(services, stream, query.id, (key, query.function, run))
     else:
         stream.add(Subscribed(query.id, live, resume))
+
+
+def _subscribe_when_there_is_room(
+    services: Services, stream: SyncStream, id_: str, asked: tuple[QueryKey, str, RunQuery]
+) -> None:
+    def again() -> None:
+        if stream.closed:
+            return
+        try:
+            live = services.registry.subscribe(*asked, stream)
+        except TooMany:
+            _subscribe_when_there_is_room(services, stream, id_, asked)
+        else:
+            stream.add(Subscribed(id_, live, None))
+
+    asyncio.get_running_loop().call_later(limits.SUBSCRIBE_AGAIN_SECONDS, again)
 
 
 class _Resumes:

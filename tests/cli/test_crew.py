@@ -3,12 +3,16 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import httpx2
+import pytest
 
+from server.cli.crew import run_crew
+from server.core.errors import StartupError
 from tests.headwater_command import headwater, serving_process
 
 APP = """
@@ -112,3 +116,9 @@ async def test_what_cannot_start_ends_the_crew_with_its_sentence(fast_dir: Path)
     async with headwater("serve", "--workers", "2", HEADWATER_MONGODB_URI="memory:") as command:
         assert await command.ended() == 2
         assert "without --workers" in command.stderr[0]
+
+
+async def test_windows_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(StartupError, match="without --workers"):
+        await run_crew(None, 2, reload=False)

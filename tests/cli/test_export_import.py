@@ -137,6 +137,28 @@ async def test_every_bson_type_comes_back_as_the_bytes_that_it_was(
     assert things["unchanged"] == len(documents)
 
 
+async def test_calls_that_were_scheduled_are_imported_only_by_name(
+    database_uri: str, mongo: Client, tmp_path: Path
+) -> None:
+    name, calls = database_name(database_uri), "headwaterScheduledCalls"
+    await store(mongo, name, "tasks", [{"_id": "t"}])
+    await store(mongo, name, calls, [{"_id": "c", "state": "waiting"}])
+    assert (await run("export", "--to", tmp_path, uri=database_uri)).code == 0
+    await mongo.drop_database(name)
+    file = tmp_path / f"{calls}.jsonl"
+
+    imported = await run("import", tmp_path, uri=database_uri)
+    assert imported.code == 0
+    assert any(f"{calls}.jsonl: left out" in line for line in imported.stderr), imported.said
+    assert await contents(mongo, name) == {"tasks": {bson.encode({"_id": "t"})}}
+    as_json = await run("import", tmp_path, "--json", uri=database_uri)
+    assert json.loads(as_json.stdout[0])["leftOut"] == [str(file)]
+
+    named = await run("import", tmp_path, file, "--json", uri=database_uri)
+    assert json.loads(named.stdout[0])["leftOut"] == []
+    assert (await contents(mongo, name))[calls] == {bson.encode({"_id": "c", "state": "waiting"})}
+
+
 SCALARS = st.one_of(
     st.sampled_from(random_documents.SCALARS),
     st.integers(-(2**63), 2**63 - 1),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
@@ -150,6 +151,30 @@ async def test_a_slow_query_holds_up_no_other_and_says_where_it_is_true(database
             GATE.set()
             await follower.until(lambda f: f.values["s"] == [2, 3])
             assert not follower.position.endswith("-")
+
+
+async def test_a_query_that_finds_no_room_comes_when_there_is_some(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LIVE_QUERIES_MAX", 2)
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 0)
+    monkeypatch.setattr(limits, "SUBSCRIBE_AGAIN_SECONDS", 0.05)
+    full = {**CARDS, "x": ("cardApp.cards", {"group": "y"})}
+    async with serving(database_uri, [card_app]) as server:
+        first = Follower(server.http, full)
+        second = Follower(server.http, {**CARDS, "z": ("cardApp.cards", {"group": "z"})})
+        async with AsyncExitStack() as others:
+            await others.enter_async_context(first.following())
+            await first.until(lambda f: f.values == {"c": [], "x": []})
+            async with second.following():
+                await second.until(lambda f: f.values == {"c": []})
+                assert second.errors["z"]["code"] == "too_many"
+                await server.mutation("cardApp.add", group="x", text="a")
+                await second.until(lambda f: len(f.values["c"]) == 1)
+                await others.aclose()
+                await second.until(lambda f: f.values.get("z") == [])
+                await server.mutation("cardApp.add", group="z", text="b")
+                await second.until(lambda f: len(f.values["z"]) == 1)
 
 
 async def test_who_wrote_is_told_which_query_does_not_show_it_yet(database_uri: str) -> None:
