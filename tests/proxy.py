@@ -12,11 +12,12 @@ class Proxy:
 
     Attributes:
         cuts: How many connections were cut.
+        port: The server's; new connections go there.
         refusing: Whether new connections are closed at once.
     """
 
     def __init__(self, port: int, rng: random.Random) -> None:
-        self._port = port
+        self.port = port
         self._rng = rng
         self._open: set[asyncio.StreamWriter] = set()
         self.cuts = 0
@@ -27,7 +28,7 @@ class Proxy:
         if self.refusing:
             writer.close()
             return
-        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self._port)
+        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.port)
         self._open.add(writer)
         try:
             await asyncio.gather(self._pipe(reader, upstream), self._pipe(upstream_reader, writer))

@@ -18,7 +18,7 @@ RETRY_MS_MAX: Final = 30_000
 """No delay grows beyond this, whatever the number of failures."""
 RETRY_AFTER_MS_MAX: Final = 60_000
 """What a server may ask to wait. A call that is to wait longer fails; a stream tries again then."""
-STEADY_SECONDS: Final = 10.0
+STEADY_SECONDS: Final = 3.0
 """A stream that lived this long clears the count of failures before it."""
 CALL_ATTEMPTS_MAX: Final = 5
 """How often a call is sent at most, the first time included."""

@@ -22,7 +22,7 @@ export const retryDelayMsMax = 30_000;
 export const retryAfterMsMax = 600_000;
 
 /** A stream that lived this long clears the count of failures before it. */
-export const steadyMs = 10_000;
+export const steadyMs = 3_000;
 
 /** A new stream that cannot be shown to have passed the old one for this long ends both. */
 export const handoverMsMax = 500;
