@@ -14,6 +14,7 @@ class Proxy:
         cuts: How many connections were cut.
         port: The server's; new connections go there.
         refusing: Whether new connections are closed at once.
+        losing: How many answers to calls, as a probability, are lost, and their connections too.
     """
 
     def __init__(self, port: int, rng: random.Random) -> None:
@@ -22,6 +23,7 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self.cuts = 0
         self.refusing = False
+        self.losing = 0.0
         self.url = ""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,7 +33,8 @@ class Proxy:
         upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.port)
         self._open.add(writer)
         try:
-            await asyncio.gather(self._pipe(reader, upstream), self._pipe(upstream_reader, writer))
+            told = self._pipe(upstream_reader, writer, loses=True)
+            await asyncio.gather(self._pipe(reader, upstream), told)
         finally:
             self._open.discard(writer)
             for one in (writer, upstream):
@@ -39,9 +42,14 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     await one.wait_closed()
 
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pipe(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, loses: bool = False
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(self._rng.randrange(1, 2000)):
+                if loses and b'"position":' in data and self._rng.random() < self.losing:
+                    self._cut(writer)
+                    return
                 writer.write(data)
                 await writer.drain()
         writer.close()
@@ -50,11 +58,13 @@ class Proxy:
         """Reset one open connection, in the middle of whatever it says; whether there was one."""
         if not self._open:
             return False
-        writer = self._rng.choice(sorted(self._open, key=id))
+        self._cut(self._rng.choice(sorted(self._open, key=id)))
+        return True
+
+    def _cut(self, writer: asyncio.StreamWriter) -> None:
         self._open.discard(writer)
         writer.transport.abort()
         self.cuts += 1
-        return True
 
 
 @asynccontextmanager

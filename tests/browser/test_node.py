@@ -29,7 +29,7 @@ def port_of(server: Server) -> int:
 
 async def cut_often(proxy: Proxy, rng: random.Random) -> None:
     while True:
-        await asyncio.sleep(0.4 + rng.random())
+        await asyncio.sleep(1 + 1.5 * rng.random())
         proxy.cut_one()
 
 
@@ -56,6 +56,7 @@ async def test_it_comes_through_cuts_an_absence_and_the_death_of_a_server(
     ):
         task = (await first.call("mutation", "tasks.create", title="T"))["_id"]
         clients = asyncio.gather(*(followed(way, proxy.url, task) for way in WAYS))
+        proxy.losing = 0.3
         cutting = asyncio.create_task(cut_often(proxy, rng))
         await first.call("action", "streaming.streamChat", taskId=task, prompt="Rivers?")
         await asyncio.sleep(2)

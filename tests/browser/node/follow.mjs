@@ -40,7 +40,10 @@ client.subscribe("messages.byTask", { taskId }, (messages) => {
 for (let number = 0; number < Number(count); number += 1) {
   const title = `${way} ${number}`;
   await client.mutation("tasks.create", { title });
-  if (!shown.tasks.some((task) => task.title === title)) faults.push(`${title} is not shown`);
+  // After 10 s without a stream a call is resolved all the same.
+  const isLive = client.connectionState.value === "live";
+  const isShown = shown.tasks.some((task) => task.title === title);
+  if (isLive && !isShown) faults.push(`${title} is not shown`);
   await new Promise((resolve) => setTimeout(resolve, 50));
 }
 await over;
