@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from scripts.seed.words import FILES, NAMES, SUBJECTS, VERBS
+from server.cli.server_url import own_url
 from server.client import Client, HeadwaterError
 
 __all__ = ["Person", "answer_tools", "live", "main"]
@@ -174,7 +175,7 @@ async def _newest_task(client: Client) -> str:
 def main() -> int:
     """Run, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.life", description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:8000", help="the server")
+    parser.add_argument("--url", default=own_url(), help="the server; as HEADWATER_PORT says")
     parser.add_argument("--task", help="the task's id; the newest by itself")
     parser.add_argument("--people", type=int, default=5, choices=range(1, 41), metavar="1–40")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long they stay")

@@ -165,13 +165,15 @@ class _Scene:
         kinds = ["file-opened", "file-opened", "file-saved", "user-joined", "user-left"]
         for number in range(ACTIVITIES):
             kind = self._rng.choice(kinds)
+            person = self._rng.choice(self._people)
+            of_file = {"path": self._rng.choice(FILES)} if kind.startswith("file") else {}
             at = self._now - DAY * (1 - number / ACTIVITIES)
             yield Activity(
                 id=self._own_id(3, number),
                 task_id=self._id,
-                user_id=_user(self._rng.choice(self._people)),
+                user_id=_user(person),
                 activity_type=kind,
-                metadata={"path": self._rng.choice(FILES)} if kind.startswith("file") else None,
+                metadata={"userName": NAMES[person], **of_file},
                 timestamp=at,
                 created_at=at,
                 updated_at=at,

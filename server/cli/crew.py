@@ -18,7 +18,12 @@ from watchfiles import (
 )
 
 from server.cli.folder import folder_of
-from server.cli.serving import LISTENER_VARIABLE, QUIET_VARIABLE, listening_socket
+from server.cli.serving import (
+    EMBEDDED_VARIABLE,
+    LISTENER_VARIABLE,
+    QUIET_VARIABLE,
+    listening_socket,
+)
 from server.core.errors import StartupError
 from server.settings import Settings
 from server.store.embedded import EmbeddedMongo
@@ -64,6 +69,7 @@ async def run_crew(target: str | None, workers: int, *, reload: bool) -> int:
         if settings.mongodb_uri is None:
             embedded = EmbeddedMongo(settings.data_dir, settings.mongod)
             environment["HEADWATER_MONGODB_URI"] = await embedded.start()
+            environment[EMBEDDED_VARIABLE] = "true"
             stack.push_async_callback(embedded.stop)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

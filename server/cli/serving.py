@@ -14,8 +14,16 @@ from server.core.errors import StartupError
 from server.core.garbage import collect_less_garbage
 from server.store.redact import shown_hosts
 
-__all__ = ["LISTENER_VARIABLE", "QUIET_VARIABLE", "listening_socket", "run_server"]
+__all__ = [
+    "EMBEDDED_VARIABLE",
+    "LISTENER_VARIABLE",
+    "QUIET_VARIABLE",
+    "listening_socket",
+    "run_server",
+]
 
+EMBEDDED_VARIABLE = "HEADWATER_EMBEDDED"
+"""Set where HEADWATER_MONGODB_URI is that of a MongoDB which the parent process embeds."""
 LISTENER_VARIABLE = "HEADWATER_LISTENER"
 """In a worker's environment: the number of the socket that it was handed."""
 QUIET_VARIABLE = "HEADWATER_QUIET"
@@ -122,7 +130,7 @@ def _greet(application: Headwater, listener: socket.socket) -> None:
         lines.append(
             "  MongoDB  [yellow]in memory[/yellow]: what is written ends with this process"
         )
-    elif settings.mongodb_uri is None:
+    elif settings.mongodb_uri is None or EMBEDDED_VARIABLE in os.environ:
         lines.append(f"  MongoDB  embedded, {escape(application.mongodb_uri)}")
         lines.append(f"           data in {escape(str(settings.data_dir.resolve()))}")
     else:

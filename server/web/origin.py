@@ -3,7 +3,7 @@
 A browser names the page's origin with every request that could do harm; other programs do not,
 and are let through. Refusing happens before anything runs.
 
-Source: the Fetch standard, "CORS protocol".
+Source: the Fetch standard, "CORS protocol"; Fetch Metadata Request Headers, "Sec-Fetch-Site".
 """
 
 import logging
@@ -47,7 +47,7 @@ class OriginCheck:
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if origin is None or _is_own(origin, headers.get("host", "")):
+        if origin is None or _is_own(origin, headers):
             await self._app(scope, receive, send)
         elif origin not in self._allowed:
             refusal = OriginNotAllowed(
@@ -72,12 +72,18 @@ class OriginCheck:
         )
 
 
-def _is_own(origin: str, host: str) -> bool:
-    """Whether host and port of `origin` are those that the request was sent to."""
+def _is_own(origin: str, headers: Headers) -> bool:
+    """Whether host and port of `origin` are those that the request was sent to.
+
+    A proxy between the two may name its target as the host, as vite's does; the browser has said
+    what it knew, in a header that no page can set.
+    """
+    if origin != "null" and headers.get("sec-fetch-site") == "same-origin":
+        return True
     try:
         parts = urlsplit(origin)
         default = _DEFAULT_PORTS[parts.scheme]
-        asked = urlsplit(f"//{host}")
+        asked = urlsplit(f"//{headers.get('host', '')}")
         return bool(parts.hostname) and (parts.hostname, parts.port or default) == (
             asked.hostname,
             asked.port or default,

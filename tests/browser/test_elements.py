@@ -131,6 +131,20 @@ async def test_a_terminal_grows_in_place_and_shows_colours_not_their_codes(
     assert tab.complaints == []
 
 
+async def test_a_command_whose_output_begins_with_it_is_shown_once(
+    running: Running, task: str, open_tab: OpenTab
+) -> None:
+    for command, prompt in (("make", "$ make\n"), ("ls", "")):
+        begun = {"taskId": task, "toolName": "run_command", "input": f'{{"command":"{command}"}}'}
+        await running.mutation("toolLogs.begin", **begun, logId=command)
+        said = {"taskId": task, "stream": "stdout", "commandId": command}
+        await running.mutation("terminalOutput.append", **said, text=f"{prompt}done\n")
+    tab = await open_tab(f"{running.url}/#{task}")
+    shown = await show_workspace(tab.page, "Terminal")
+    await expect(shown.locator(".command:visible")).to_have_text(["ls"])
+    await expect(shown.locator(".output").first).to_have_text("$ make\ndone", use_inner_text=True)
+
+
 async def test_a_long_terminal_begins_with_its_end_and_goes_back_when_it_is_asked_to(
     running: Running, task: str, open_tab: OpenTab
 ) -> None:

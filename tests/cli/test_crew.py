@@ -67,6 +67,7 @@ async def asked(http: httpx2.AsyncClient, name: str) -> int:
 async def test_workers_share_a_port_one_follows_another_and_none_is_left(fast_dir: Path) -> None:
     data_dir = fast_dir / uuid4().hex
     async with serving_process(data_dir, "--workers", "2") as server:
+        await server.command.line(f"data in {data_dir}$")
         parent = server.command.process.pid
         mongod = server.mongod_pid
         first = workers_of(parent)

@@ -130,12 +130,6 @@ from typing import Any
 
 from server.runtime import ActionCtx, Find, MutationCtx, QueryCtx, every, mutation, query
 from schemas.document import Document
-
-
-class Reminder(Document, collection="reminders"):
-    text: str
-    call: str = ""
-    shown: bool = False
 """
 
 

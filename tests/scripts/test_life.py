@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from scripts.life import Person, answer_tools, live
+from scripts.life import Person, answer_tools, live, main
 from server.client import Client, View
 from tests.serving import serving
 
@@ -109,6 +109,15 @@ async def test_a_reply_that_one_starts_is_seen_to_its_end_by_the_other_tools_inc
         assert str(call["result"]).endswith("all of them fine")
     executor.cancel()
     await asyncio.gather(executor, return_exceptions=True)
+
+
+def test_life_comes_to_the_server_that_the_settings_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEADWATER_PORT", "1")
+    monkeypatch.setattr("sys.argv", ["life"])
+    assert main() == 1
+    assert "http://127.0.0.1:1 " in capsys.readouterr().err
 
 
 async def test_life_leaves_nobody_behind(two_clients: tuple[Client, Client, str]) -> None:

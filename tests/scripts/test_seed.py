@@ -124,6 +124,8 @@ async def test_the_server_shows_the_large_set(database_uri: str) -> None:
     async with serving(database_uri) as server:
         messages = await server.query("messages.byTask", taskId=task)
         assert len(messages) == 200
+        activities = await server.query("presence.getRecentActivities", taskId=task)
+        assert all(one["metadata"]["userName"] for one in activities)
         assert [one["sequence"] for one in messages] == [*range(200)]
         called = {
             part["toolCallId"]

@@ -639,6 +639,27 @@ async def test_our_own_origin_is_allowed(server: Running) -> None:
     assert behind_a_proxy.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "site", "status"),
+    [
+        ("http://localhost:5173", "same-origin", 200),
+        ("http://localhost:5173", "same-site", 403),
+        (EVIL, "cross-site", 403),
+        ("null", "same-origin", 403),
+    ],
+)
+async def test_a_proxy_that_names_its_target_as_host_does_not_make_a_page_foreign(
+    server: Running, origin: str, site: str, status: int
+) -> None:
+    """As vite's does by `proxy: { "/api": "http://…" }`."""
+    response = await server.http.post(
+        "/api/mutation/board.add",
+        json={"topic": "a"},
+        headers={"Origin": origin, "Sec-Fetch-Site": site},
+    )
+    assert response.status_code == status, response.text
+
+
 async def test_an_allowed_origin_may_read_answers_and_errors(server: Running) -> None:
     headers = {"Origin": APP}
     answers = [

@@ -39,7 +39,8 @@ export class SegmentView {
 
   /** @param {string} command What was run, "" where it is not known, or was told before. */
   setCommand(command) {
-    this.#command.hidden = command === "";
+    const saysItself = this.#parts[0]?.text.startsWith(`$ ${command}\n`) ?? false;
+    this.#command.hidden = command === "" || saysItself;
     if (this.#command.textContent !== command) this.#command.textContent = command;
   }
 }
