@@ -10,6 +10,7 @@ from tests import card_app
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.test_tabs import PAGE, add, follow, shows, stored, streams
 from tests.serving import Running, serving
+from tests.sse import Follower
 
 pytestmark = pytest.mark.browser
 
@@ -63,3 +64,21 @@ async def test_a_page_that_comes_back_shows_what_happened_meanwhile(
         await streams(server, 1)
         await add(server, group, 20 + index)
         await shows(pages, group, await stored(server, group))
+
+
+async def test_who_goes_leaves_and_who_comes_back_is_there_again(
+    keeping_chromium: Browser, database_uri: str
+) -> None:
+    async with serving(database_uri) as server:
+        task = (await server.mutation("tasks.create", title="T"))["_id"]
+        follower = Follower(server.http, {"people": ("presence.getActiveUsers", {"taskId": task})})
+        page = await (await keeping_chromium.new_context()).new_page()
+        await page.goto(f"{server.url}/#{task}")
+        async with follower.following():
+            await follower.until(lambda f: len(f.values.get("people", ())) == 1)
+            await page.evaluate("addEventListener('pageshow', (e) => (window.kept = e.persisted))")
+            await page.goto(f"{server.url}/healthz")
+            await follower.until(lambda f: f.values["people"] == [])
+            await page.go_back(wait_until="commit")
+            await follower.until(lambda f: len(f.values["people"]) == 1)
+        assert await page.evaluate("kept") is True
