@@ -1,6 +1,7 @@
 """``streaming.cancelStream`` and ``streaming.resumeStream``, on one process and across two."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -346,7 +347,17 @@ async def test_a_reply_that_may_is_resumed_by_itself_and_by_exactly_one(
         assert len(standin.requests) == 2
 
 
-@pytest.mark.usefixtures("quick_sweeps")
+@pytest.fixture
+async def slow_transactions(mongo: AsyncMongoClient[Any]) -> AsyncIterator[None]:
+    """MongoDB gives up no transaction, however slow the machine is."""
+    name = "transactionLifetimeLimitSeconds"
+    before = (await mongo.admin.command("getParameter", 1, **{name: 1}))[name]
+    await mongo.admin.command("setParameter", 1, **{name: 600})
+    yield
+    await mongo.admin.command("setParameter", 1, **{name: before})
+
+
+@pytest.mark.usefixtures("quick_sweeps", "slow_transactions")
 @pytest.mark.parametrize("auto_resume", [False, True])
 async def test_a_reply_locked_by_a_process_that_died_holds_up_no_other(
     database_uri: str, auto_resume: bool
