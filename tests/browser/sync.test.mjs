@@ -191,6 +191,18 @@ test("delays double up to 30 s, and begin anew after a steady while", async () =
   assert.equal(clock.pending()[0], 500);
 });
 
+test("a connection that fails after a long while, without a word, clears no failures", async () => {
+  const { clock, source } = await setUpLive();
+  const delays = [];
+  for (let failure = 0; failure < 4; failure += 1) {
+    await source().drop();
+    delays.push(clock.pending()[0]);
+    await clock.advance(clock.pending()[0]);
+    await clock.advance(9_000);
+  }
+  assert.deepEqual(delays, [500, 1000, 2000, 4000]);
+});
+
 test("40 s of silence is a lost connection, and a heartbeat is not silence", async () => {
   const { clock, opened, source, states } = await setUpLive();
   for (let beat = 2; beat < 10; beat += 1) {

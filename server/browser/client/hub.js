@@ -10,7 +10,11 @@
 
 /** @typedef {Wanted & { turn?: number }} Turn By another number it is followed anew. */
 
-/** @typedef {Turn & { told?: boolean | undefined }} Followed Whether the member has been told all so far. */
+/**
+ * @typedef {object} Telling
+ * @property {boolean | undefined} told Whether the member has been told all so far.
+ * @typedef {Turn & Telling} Followed
+ */
 
 /**
  * Hears of every move, whether something changed or not. The position is how far all that is held

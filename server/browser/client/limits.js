@@ -21,7 +21,7 @@ export const retryDelayMsMax = 30_000;
 /** Nor is a server heard that asks for a longer one. */
 export const retryAfterMsMax = 600_000;
 
-/** A stream that lived this long clears the count of failures before it. */
+/** A stream that has begun and lived this long clears the count of failures before it. */
 export const steadyMs = 3_000;
 
 /** A new stream that cannot be shown to have passed the old one for this long ends both. */

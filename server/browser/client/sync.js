@@ -53,6 +53,7 @@ export class Sync {
   #onUpdate;
   /** @type {Wanted[]} */
   #wanted = [];
+  /** What has been told; with each stream that takes over it is another's. */
   results;
   /** @type {Stream | null} */
   #current = null;
@@ -91,7 +92,7 @@ export class Sync {
     this.#reconcile();
     const beyond = queries.slice(queriesMax);
     if (beyond.length === 0) return;
-    const message = `More than ${queriesMax} queries cannot be followed.`;
+    const message = `More than ${queriesMax} queries are too many.`;
     this.#tell(new HeadwaterError(message, { code: "too_large", retry: "never" }), beyond);
   }
 
@@ -190,7 +191,7 @@ export class Sync {
    * @param {HeadwaterError} error
    */
   #fail(stream, error) {
-    const steady = this.#timers.now() - this.#retriedAtMs >= steadyMs;
+    const steady = stream.begun && this.#timers.now() - this.#retriedAtMs >= steadyMs;
     this.#failures = steady ? 1 : this.#failures + 1;
     const startAnew = error.retry === "resync";
     const current = stream === this.#current || startAnew ? null : this.#current;
