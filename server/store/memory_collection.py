@@ -180,14 +180,14 @@ class MemoryCollection:
         narrowed = {**query, "_id": before[0]["_id"]} if before else query
         async with self._noted(before, session, upserts=upsert and not before):
             change = getattr(self._mock, method)
-            return await change(_timed(narrowed), _timed(_stored(update)), upsert=upsert, **given)
+            return await change(_timed(narrowed), _change(update), upsert=upsert, **given)
 
     async def update_many(
         self, query: Query, update: Any, *, session: Session | None = None
     ) -> Any:
         """Update all that match."""
         async with self._noted(await self._matching(query), session):
-            return await self._mock.update_many(_timed(query), _timed(_stored(update)))
+            return await self._mock.update_many(_timed(query), _change(update))
 
     async def bulk_write(
         self, requests: Sequence[UpdateOne], *, ordered: bool, session: Session | None = None
@@ -267,12 +267,34 @@ def _stored(value: Any) -> Any:
     return bson.decode(bson.encode({"v": value}), codec_options=_STORED)["v"]
 
 
+def _change(update: Any) -> Any:
+    """An update or a replacement for mongomock, whose ``$currentDate`` is no date of MongoDB's."""
+    changed: Any = _timed(_stored(update))
+    if "$currentDate" not in changed:  # it may be a pipeline
+        return changed
+    change: Document = changed
+    wanted: Document = change.pop("$currentDate")
+    times = {name: kind for name, kind in wanted.items() if kind == {"$type": "timestamp"}}
+    dates = dict.fromkeys(wanted.keys() - times.keys(), _now())
+    if times:
+        change["$currentDate"] = times
+    if dates:
+        change["$set"] = {**change.get("$set", {}), **dates}
+    return change
+
+
+def _now() -> datetime:
+    """The present in whole milliseconds, as MongoDB keeps it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
 def _timed(value: Any) -> Any:
     """A filter, an update or a pipeline with dates as mongomock knows them.
 
     It knows no ``$$NOW``, and compares no dates but Python's.
     """
-    return _dated(value, datetime.now(UTC), in_expression=isinstance(value, list))
+    return _dated(value, _now(), in_expression=isinstance(value, list))
 
 
 def _dated(value: Any, now: datetime, *, in_expression: bool) -> Any:

@@ -111,6 +111,19 @@ async def test_an_update_by_a_pipeline_knows_the_time(store: Store) -> None:
     assert abs(found["at"] - datetime.now(UTC)) < timedelta(minutes=5)
 
 
+async def test_the_present_has_whole_milliseconds(store: Store) -> None:
+    by_pipeline = [{"$set": {"at": "$$NOW", "slug": "a"}}]
+    by_operator = {"$currentDate": {"at": True}, "$set": {"slug": "b"}}
+    async with store.writes.single() as session:
+        for update in (by_pipeline, by_operator) * 3:
+            await session.insert("rows", row("a"))
+            found = await session.update("rows", {"_id": "a"}, update)
+            assert found is not None
+            assert found["at"].microsecond % 1000 == 0
+            assert abs(found["at"] - datetime.now(UTC)) < timedelta(minutes=5)
+            await session.delete_many("rows", {})
+
+
 async def test_one_is_updated_replaced_and_deleted_and_it_is_said_whether(store: Store) -> None:
     async with store.writes.single() as session:
         await session.insert_many("rows", [row("a"), row("b")])
