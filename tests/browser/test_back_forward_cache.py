@@ -1,6 +1,8 @@
 """Pages that the browser keeps while they are elsewhere, and gives back as they were."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,7 +11,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests import card_app
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.test_tabs import PAGE, add, follow, shows, stored, streams
-from tests.serving import Running, serving
+from tests.serving import Running, http_server, serving
 from tests.sse import Follower
 
 pytestmark = pytest.mark.browser
@@ -81,4 +83,33 @@ async def test_who_goes_leaves_and_who_comes_back_is_there_again(
             await follower.until(lambda f: f.values["people"] == [])
             await page.go_back(wait_until="commit")
             await follower.until(lambda f: len(f.values["people"]) == 1)
+        assert await page.evaluate("kept") is True
+
+
+def with_slow_farewells(app: Any) -> Any:
+    """The same app, which is late to do what a page says as it goes."""
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].endswith("/presence.removePresence"):
+            await asyncio.sleep(1)
+        await app(scope, receive, send)
+
+    return asgi
+
+
+async def test_who_is_back_before_the_farewell_has_arrived_is_there(
+    keeping_chromium: Browser, database_uri: str
+) -> None:
+    async with serving(database_uri) as server, http_server(with_slow_farewells(server.app)) as url:
+        task = (await server.mutation("tasks.create", title="T"))["_id"]
+        follower = Follower(server.http, {"people": ("presence.getActiveUsers", {"taskId": task})})
+        page = await (await keeping_chromium.new_context()).new_page()
+        await page.goto(f"{url}/#{task}")
+        async with follower.following():
+            await follower.until(lambda f: len(f.values.get("people", ())) == 1)
+            await page.evaluate("addEventListener('pageshow', (e) => (window.kept = e.persisted))")
+            await page.goto(f"{server.url}/healthz")
+            await page.go_back(wait_until="commit")
+            await follower.until(lambda f: f.values["people"] == [])
+            await follower.until(lambda f: len(f.values["people"]) == 1, seconds=10)
         assert await page.evaluate("kept") is True

@@ -69,6 +69,8 @@ class SharedStay {
   #waiting = { activity: "viewing" };
   /** @type {Promise<void> | null} */
   #sending = null;
+  /** @type {Promise<unknown> | undefined} What was said last as the page went. */
+  #farewell;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -124,10 +126,11 @@ class SharedStay {
 
   async #send() {
     clearTimeout(this.#timer);
-    while (this.#waiting) {
+    // A page that is back at once joins after its farewell.
+    for (await this.#farewell; this.#waiting; await this.#farewell) {
       const said = this.#waiting;
       this.#waiting = null;
-      if (!(await this.#call("updatePresence", { ...this.#who, tabId, ...said }))) break;
+      if (!(await this.#update(said))) break;
       this.#there = true;
       if (this.#waiting) await new Promise((resolve) => setTimeout(resolve, movesMsMin));
     }
@@ -136,15 +139,14 @@ class SharedStay {
   }
 
   /**
-   * @param {string} name
-   * @param {Record<string, unknown>} args
-   * @param {boolean} [keepalive]
-   * @returns {Promise<boolean>} Whether it may be said again.
+   * @param {Said} said
+   * @returns {Promise<boolean>} Whether more may be said.
    */
-  async #call(name, args, keepalive) {
-    const options = { idempotent: true, signal: this.#calls.signal, keepalive };
+  async #update(said) {
+    const args = { ...this.#who, tabId, ...said };
+    const options = { idempotent: true, signal: this.#calls.signal };
     try {
-      await this.#client.mutation(`presence.${name}`, args, options);
+      await this.#client.mutation("presence.updatePresence", args, options);
     } catch (error) {
       // There is no such task any more, say.
       const { retry } = /** @type {{ retry?: string }} */ (error);
@@ -177,7 +179,7 @@ class SharedStay {
     // What has not been sent yet must not arrive after the farewell.
     this.#calls.abort();
     this.#calls = new AbortController();
-    void this.#farewell(true);
+    this.#farewell = this.#remove(true);
     this.#there = false;
   }
 
@@ -191,11 +193,13 @@ class SharedStay {
     clearTimeout(this.#timer);
     const wasThere = this.#there;
     this.#possible = false; // nothing more is said
-    if (wasThere) await this.#farewell();
+    if (wasThere) await this.#remove();
   }
 
-  #farewell(keepalive = false) {
+  #remove(keepalive = false) {
     const { taskId, userId } = this.#who;
-    return this.#call("removePresence", { taskId, userId, tabId }, keepalive);
+    const args = { taskId, userId, tabId };
+    const options = { idempotent: true, keepalive };
+    return this.#client.mutation("presence.removePresence", args, options).catch(() => undefined);
   }
 }

@@ -31,6 +31,8 @@ export function createHeartbeat(client, who, details) {
   let waiting;
   /** @type {Promise<void> | undefined} */
   let sending;
+  /** @type {Promise<unknown> | undefined} */
+  let farewell;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
@@ -49,9 +51,11 @@ export function createHeartbeat(client, who, details) {
   }
 
   async function send() {
-    await undefined; // who mounts, unmounts and mounts at once, as under StrictMode, joins once
+    // Who mounts, unmounts and mounts at once, as under StrictMode, joins once; and a page that is
+    // back at once joins after its farewell.
+    await farewell;
     clearTimeout(timer);
-    while (waiting && !away) {
+    for (; waiting && !away; await farewell) {
       const values = waiting;
       waiting = undefined;
       await call("updatePresence", { ...here, ...details.current, ...values });
@@ -64,7 +68,7 @@ export function createHeartbeat(client, who, details) {
   function onEvent({ type }) {
     if (type === "pagehide") {
       away = true;
-      call("removePresence", here, true);
+      farewell = call("removePresence", here, true);
     } else if (!document.hidden) {
       away = false; // a page may come back as it was
       say({});

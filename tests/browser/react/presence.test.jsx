@@ -111,6 +111,21 @@ test("a page that goes says so on its way, and one that comes back joins again",
   assert.deepEqual([stage.calls[2].args.tabId, stage.calls[2].args.activity], [tabId, "typing"]);
 });
 
+test("a page that is back at once joins after its farewell, or it would be taken for gone", async () => {
+  const answers = [];
+  const stage = setUp();
+  await stage.render(<Here />);
+  stage.answer = () => new Promise((resolve) => answers.push(resolve));
+  await update("typing");
+  await happens("pagehide");
+  await happens("pageshow");
+  await act(async () => answers.shift()(null)); // of the update
+  assert.deepEqual(names(stage), ["updatePresence", "updatePresence", "removePresence"]);
+  await act(async () => answers.shift()(null));
+  assert.deepEqual(names(stage).slice(3), ["updatePresence"]);
+  answers.shift()(null);
+});
+
 test("moves go one at a time, and what came meanwhile goes together, the newest of each", async () => {
   const answers = [];
   const stage = setUp(undefined, () => new Promise((resolve) => answers.push(resolve)));
