@@ -82,10 +82,12 @@ export class Calls {
     const name = encodeURIComponent(functionName);
     const url = `${this.#access.url}/api/${kind}/${name}${wait ? "?wait=true" : ""}`;
     const body = JSON.stringify(args);
+    // One name for all attempts: the server knows the call by that of the first that arrives.
+    const client = this.#clientId();
     for (let attempt = 1; ; ) {
       signal?.throwIfAborted();
       try {
-        return await this.#attempt(url, body, options);
+        return { ...(await this.#attempt(url, body, client, options)), client };
       } catch (error) {
         signal?.throwIfAborted();
         const again = error instanceof HeadwaterError && error.retry === "after";
@@ -98,22 +100,22 @@ export class Calls {
   /**
    * @param {string} url
    * @param {string} body
+   * @param {string} client
    * @param {Options} options
-   * @returns {Promise<Answer>}
+   * @returns {Promise<{ value: Json, position: string }>}
    */
-  async #attempt(url, body, { idempotencyKey, wait, signal, keepalive }) {
+  async #attempt(url, body, client, { idempotencyKey, wait, signal, keepalive }) {
     const attempt = new AbortController();
     const abort = () => attempt.abort();
     const deadline = wait ? undefined : this.#timers.setTimeout(abort, callMsMax);
     const ending = signal ? AbortSignal.any([signal, attempt.signal]) : attempt.signal;
     try {
-      const client = this.#clientId();
       const headers = {
         "Headwater-Client": client,
         ...(idempotencyKey !== undefined && { "Idempotency-Key": idempotencyKey }),
       };
       const response = await request(this.#access, url, ending, body, headers, keepalive);
-      return { ...(await response.json()), client };
+      return await response.json();
     } catch (cause) {
       if (cause instanceof HeadwaterError) throw cause;
       throw networkError(cause);

@@ -20,8 +20,12 @@ export class Server {
    * @param world Its time.
    * @param dice
    * @param names Of queries; those that begin with "slow" are run again after each change.
+   * @param readAgainMs How long that takes at most, one of these.
+   * @param losses How many answers to mutations are lost.
    */
-  constructor(world, dice, names) {
+  constructor(world, dice, names, readAgainMs = READ_AGAIN_MS, losses = 0.1) {
+    this.readAgainMs = readAgainMs;
+    this.losses = losses;
     this.world = world;
     this.dice = dice;
     for (const name of names) {
@@ -107,7 +111,7 @@ export class Server {
     if (query.staleFrom !== null) return void (query.isTouched = true);
     query.staleFrom = this.now;
     query.isTouched = false;
-    this.world.at(this.dice.below(this.dice.pick(READ_AGAIN_MS)), () => this.#haveRead(query));
+    this.world.at(this.dice.below(this.dice.pick(this.readAgainMs)), () => this.#haveRead(query));
   }
 
   #haveRead(query) {
@@ -165,7 +169,7 @@ export class Server {
             if (stream.client === headers["Headwater-Client"]) stream.progress(this.now);
           }
         }
-        const isLost = this.troubled && dice.chance(0.1);
+        const isLost = this.troubled && dice.chance(this.losses);
         world.at(dice.below(80), () => {
           if (isLost) return lost();
           answer(200, done, () => this.answeredMs.set(done.value, world.nowMs));

@@ -2,14 +2,17 @@
 // time: in the end all show what the server has, by one stream, and meanwhile no list gets shorter,
 // and what a tab has written itself is shown when it is said to be done.
 //
-//     node model.mjs <bundle of the client> <seed> <schedules>
+//     node model.mjs <bundle of the client> <seed> <schedules> [slow]
+//
+// With "slow" a query is behind for longer than a lost answer is asked for again.
 import { readFileSync } from "node:fs";
 import { Channels, Locks, Tab, World } from "./browser.mjs";
 import { createDice } from "../dice.mjs";
 import { Server } from "../client_model/server.mjs";
 
-const [bundle, seed, schedules] = process.argv.slice(2);
-const NAMES = ["a", "b", "c", "d", "slow"];
+const [bundle, seed, schedules, slow] = process.argv.slice(2);
+const NAMES = slow ? ["a", "slow"] : ["a", "b", "c", "d", "slow"];
+const SERVER = slow ? [[8_000], 0.5] : [];
 const TABS_MAX = 5;
 const STEPS_MAX = 40;
 const REST_MS = 90_000;
@@ -38,7 +41,7 @@ class Schedule {
     this.world = new World();
     this.locks = new Locks(this.world);
     this.channels = new Channels();
-    this.server = new Server(this.world, this.dice, NAMES);
+    this.server = new Server(this.world, this.dice, NAMES, ...SERVER);
     this.server.beat();
   }
 
@@ -199,7 +202,7 @@ class Schedule {
     for (const tab of this.tabs) tab.slowMs = 0;
     await this.world.advance(REST_MS);
     this.server.change(NAMES);
-    await this.world.advance(2_000);
+    await this.world.advance(slow ? 20_000 : 2_000);
     this.check();
     const wanting = this.tabs.filter((tab) => tab.following.size > 0);
     for (const tab of wanting) {
