@@ -215,6 +215,7 @@ export class Tabs {
   #ask(fresh = false) {
     if (this.#hub) return this.#hub.set(this.#id, this.#wanted, this.#onUpdate);
     this.#results = this.#results.fork(this.#wanted);
+    if (fresh) this.#results.forgetPositions();
     const before = this.#turns;
     this.#turns = new Map();
     const want = this.#wanted.map(({ key, function: name, args }) => {
@@ -245,7 +246,6 @@ export class Tabs {
     this.clientId = clientId;
     if (since !== this.#since) {
       this.#since = since;
-      this.#results.forgetPositions();
       this.#ask(true);
     }
     const before = this.connectionState.value;
