@@ -411,6 +411,21 @@ test("a ticket is asked for anew with every stream", async () => {
   );
 });
 
+test("while all that is followed is refused, a mutation is resolved when it is answered", async () => {
+  const refused = [401, refusal("unauthenticated", "never")];
+  const { client, clock, draw, source } = await setUpList(refused, [
+    200,
+    { value: "in", position: "9.1~b" },
+  ]);
+  await source().refuse();
+  let value;
+  client.mutation("signIn", {}).then((said) => (value = said));
+  await clock.advance(0);
+  draw();
+  await settle();
+  assert.equal(value, "in");
+});
+
 test("who has signed in is heard after a refusal", async () => {
   const { client, clock, opened, source } = await setUpList([
     401,

@@ -125,7 +125,7 @@ export function createClient({
   const queries = new QuerySet(timers, (wanted) => tabs.want(wanted));
   const passing = new Passing(timers, ({ position: target, client }) => {
     const followed = queries.list();
-    if (followed.length === 0) return true;
+    if (followed.length === 0 || tabs.connectionState.value === "closed") return true;
     if (!position || !hasReached(position, target)) return false;
     // The stream says what is behind after its own client's mutations; after another's, that some is.
     if (client !== tabs.clientId && position.endsWith("-")) return false;
