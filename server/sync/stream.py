@@ -118,6 +118,7 @@ class SyncStream:
     def add(self, subscribed: Subscribed) -> None:
         """Follow a live query; the registry was told to call `touched`."""
         query = subscribed.query
+        self._failed = [one for one in self._failed if one.id != subscribed.id]
         self._subscribed.setdefault(query, []).append(subscribed)
         self.touched(query)
 

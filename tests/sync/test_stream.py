@@ -8,7 +8,7 @@ import pytest
 from schemas.wire.patch import Operation
 from schemas.wire.position import Position, Time
 from server.core import limits
-from server.core.errors import Forbidden
+from server.core.errors import Forbidden, TooMany
 from server.live.live_query import LiveQuery, Outcome
 from server.live.registry import Registry
 from server.sync.frames import sync_frame
@@ -72,6 +72,18 @@ def test_nothing_is_told_twice() -> None:
     one.step(Time(11, 0), append("b"))
     assert told(stream) == ("11.0~b", {"one": {"patch": append("b")}})
     assert told(stream) is None
+
+
+def test_a_query_that_found_room_before_its_refusal_was_told_is_told_once() -> None:
+    fake, one = Fake(), query("one", "a")
+    stream = stream_of(fake)
+    stream.fail("one", TooMany("Full."))
+    stream.fail("two", TooMany("Full."))
+    stream.add(Subscribed("one", one, None))
+    transition = stream.next()
+    assert transition is not None
+    assert sorted(change.id for change in transition.changes) == ["one", "two"]
+    assert next(c.body for c in transition.changes if c.id == "one") == b'"snapshot":"a"'
 
 
 def test_a_strict_stream_comes_as_far_as_its_stale_query_is_true() -> None:
