@@ -72,45 +72,59 @@ def import_(
 
 
 def _files(paths: Sequence[Path], table: str | None) -> tuple[list[tuple[Path, str]], list[Path]]:
-    """Each file with the table that it is for; and the files of folders that are left out.
+    """Each file with the table that it is for, in order; and those of folders that are left out.
 
     Raises:
         StartupError: There is no such file, or it is not what was exported.
     """
     from server.store.collections import SCHEDULED_CALLS
-    from server.store.export_files import LINES, Manifest, file_of, table_of
+    from server.store.export_files import table_of
 
-    named: list[tuple[Path, str]] = []
     files: list[tuple[Path, str]] = []
+    calls: list[Path] = []
     for path in paths:
         if path.is_file():
-            named.append((path, table or table_of(path)))
-        elif not path.is_dir():
-            raise StartupError(f"There is no file or folder {path}; name one that is there.")
-        elif (manifest := Manifest.load(path)) is None:
-            found = sorted(path.glob(f"*{LINES}"))
-            if not found:
-                raise StartupError(f"{path} holds no {LINES} files; name a folder that does.")
-            files += [(file, table_of(file)) for file in found]
-        elif not manifest.complete:
-            raise StartupError(
-                f"The export in {path} was interrupted; run it again, or name the files that you "
-                "want of it."
-            )
-        else:
-            for name, written in manifest.written.items():
-                file = path / file_of(name)
-                if not file.is_file() or file.stat().st_size != written.bytes:
-                    raise StartupError(
-                        f"{file} is not as it was exported ({written.bytes:,} bytes); copy it "
-                        "again, or name the files themselves."
-                    )
-                files.append((file, name))
-    calls = [file for file, of in files if of == SCHEDULED_CALLS and file.stat().st_size > 0]
-    files = named + [one for one in files if one[0] not in calls]
+            files.append((path, table or table_of(path)))
+            continue
+        found = _in_folder(path)
+        files += [(file, of) for file, of in found if of != SCHEDULED_CALLS]
+        calls += [file for file, of in found if of == SCHEDULED_CALLS and file.stat().st_size]
     if table is not None and len(files) > 1:
         raise StartupError("--table is for one file; name one, or leave it out.")
-    return files, [file for file in calls if all(file != one for one, _ in named)]
+    named = {file.resolve() for file, _ in files}
+    return files, [file for file in calls if file.resolve() not in named]
+
+
+def _in_folder(folder: Path) -> list[tuple[Path, str]]:
+    """The files of an export, or all that a folder of another kind has, with their tables.
+
+    Raises:
+        StartupError: There is no such folder, or it is not what was exported.
+    """
+    from server.store.export_files import LINES, Manifest, file_of, table_of
+
+    if not folder.is_dir():
+        raise StartupError(f"There is no file or folder {folder}; name one that is there.")
+    manifest = Manifest.load(folder)
+    if manifest is None:
+        found = sorted(folder.glob(f"*{LINES}"))
+        if not found:
+            raise StartupError(f"{folder} holds no {LINES} files; name a folder that does.")
+        return [(file, table_of(file)) for file in found]
+    if not manifest.complete:
+        raise StartupError(
+            f"The export in {folder} was interrupted; run it again, or name the files that you "
+            "want of it."
+        )
+    files = {name: folder / file_of(name) for name in manifest.written}
+    for name, written in manifest.written.items():
+        file = files[name]
+        if not file.is_file() or file.stat().st_size != written.bytes:
+            raise StartupError(
+                f"{file} is not as it was exported ({written.bytes:,} bytes); copy it again, or "
+                "name the files themselves."
+            )
+    return [(file, name) for name, file in files.items()]
 
 
 async def _import(

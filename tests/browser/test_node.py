@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from scripts.node_packages import NoPackages, node_packages, run_node
+from scripts.node_packages import run_node
 from tests.headwater_command import Server, serving_process
 from tests.proxy import Proxy, proxy_to
 
@@ -40,14 +40,10 @@ async def followed(way: str, url: str, task: str) -> dict[str, Any]:
     return json.loads(ended.stdout)
 
 
+@pytest.mark.usefixtures("node_modules")
 async def test_it_comes_through_cuts_an_absence_and_the_death_of_a_server(
     database_uri: str,
 ) -> None:
-    try:
-        node_packages()
-    except NoPackages as error:
-        why = f"NO NPM PACKAGES: our client was NOT followed in Node. {error}"
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
     print(f"HEADWATER_SEED={SEED}")
     rng = random.Random(SEED)
     async with (

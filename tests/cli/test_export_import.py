@@ -154,8 +154,14 @@ async def test_calls_that_were_scheduled_are_imported_only_by_name(
     as_json = await run("import", tmp_path, "--json", uri=database_uri)
     assert json.loads(as_json.stdout[0])["leftOut"] == [str(file)]
 
-    named = await run("import", tmp_path, file, "--json", uri=database_uri)
+    newer = tmp_path / "newer" / "tasks.jsonl"
+    newer.parent.mkdir()
+    newer.write_text('{"_id": "t", "title": "newer"}\n')
+    elsewhere = tmp_path / "newer" / ".." / file.name
+    named = await run("import", tmp_path, elsewhere, newer, "--json", uri=database_uri)
     assert json.loads(named.stdout[0])["leftOut"] == []
+    last = {bson.encode({"_id": "t", "title": "newer"})}
+    assert (await contents(mongo, name))["tasks"] == last, "what is named later comes later"
     assert (await contents(mongo, name))[calls] == {bson.encode({"_id": "c", "state": "waiting"})}
 
 
