@@ -7,7 +7,6 @@ import random
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -49,18 +48,20 @@ def needs_packages() -> None:
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
-async def told_to(server: Running, how: str, endpoint: str, url: str) -> dict[str, Any]:
-    """What the stranger made of a stream, while a reply grew in it; what the reply said."""
+async def told_to(server: Running, how: str, endpoint: str, url: str, back: int = 0) -> None:
+    """Let a stranger follow a stream while a reply grows in it, and see what it made of that.
+
+    It follows until it was cut off, and came `back`, so often.
+    """
     task = (await server.mutation("tasks.create", title="Strangers"))["_id"]
     server.script.add(Reply([Text(DELTAS * 10)], delta_interval_ms=5))
-    arguments = (how, endpoint, url, server.url, task)
+    arguments = (how, endpoint, url, server.url, task, str(back))
     ended = await asyncio.to_thread(run_node, FOLLOW, *arguments, capture=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert told["keys"] == (1 if endpoint == "live" else 3)
     assert told["text"] == (None if endpoint == "live" else "".join(DELTAS * 10))
     assert told["patches"] > 3
-    return told
 
 
 @pytest.mark.parametrize("endpoint", ["sync", "live"])
@@ -93,9 +94,7 @@ async def test_a_stranger_that_is_cut_off_comes_back_and_continues(
     async with proxy_to(port, rng) as proxy:
         cutting = asyncio.create_task(cut_often(proxy, rng))
         try:
-            told = await told_to(server, "eventsource", endpoint, proxy.url)
+            await told_to(server, "eventsource", endpoint, proxy.url, back=4)
         finally:
             cutting.cancel()
-    assert proxy.cuts > 3
-    if endpoint == "sync":
-        assert told["continued"] > 3, "by its own Last-Event-ID"
+    assert proxy.cuts >= 4

@@ -1,9 +1,9 @@
 // A program of somebody else's reads our event streams; what it makes of them is the database's.
 //
-//     node follow.mjs <how> <sync|live> <url to follow> <url to write> <task id>
+//     node follow.mjs <how> <sync|live> <url to follow> <url to write> <task id> <times back>
 //
 // Writes texts that could upset a reader's framing, folds what it is told, and ends when that is
-// what the server answers when it is asked.
+// what the server answers when it is asked, and it came back after a cut as often as it should.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
@@ -12,7 +12,7 @@ import { isDeepStrictEqual } from "node:util";
 import { applyPatch } from "../../../server/browser/client/patch.js";
 
 const require = createRequire(import.meta.url); // finds packages by NODE_PATH
-const [how, endpoint, followed, written, taskId] = process.argv.slice(2);
+const [how, endpoint, followed, written, taskId, back] = process.argv.slice(2);
 
 const TEXTS = [
   "one\ntwo\n\nthree",
@@ -83,6 +83,9 @@ const strangers = {
       return new Response(ReadableStream.from(hurry()), response);
     };
     const events = new EventSource(url, { fetch: hasty });
+    events.onopen = () => {
+      if (endpoint === "live" && position) told.continued += 1; // it does not say `from`
+    };
     events.onmessage = ({ data, lastEventId }) => take(data, lastEventId);
     return () => events.close();
   },
@@ -149,6 +152,10 @@ for (const text of TEXTS) {
   await call("mutation", "terminalOutput.append", { taskId, stream: "stdout", text });
 }
 await reply;
+while (told.continued < Number(back)) {
+  await call("mutation", "terminalOutput.append", { taskId, stream: "stdout", text: "still here" });
+  await pause(20);
+}
 for (const key of Object.keys(values)) {
   const fresh = await call("query", queries[key].function, queries[key].args);
   const late = pause(60_000, undefined, { ref: false }).then(() => "late");
