@@ -23,15 +23,15 @@ export { createClient, defaultClient, HeadwaterError, setDefaultClient } from ".
 /** @typedef {import("./client/optimistic.js").OptimisticStore} OptimisticStore */
 /** @typedef {import("./client/optimistic.js").OptimisticUpdate} OptimisticUpdate */
 /** @typedef {import("./client/references.js").Kind} Kind */
-/** @typedef {import("./elements/documents.js").Activity} Activity */
-/** @typedef {import("./elements/documents.js").ChatMessage} ChatMessage */
-/** @typedef {import("./elements/documents.js").FileChange} FileChange */
-/** @typedef {import("./elements/documents.js").Person} Person */
-/** @typedef {import("./elements/documents.js").Task} Task */
-/** @typedef {import("./elements/documents.js").TerminalSegment} TerminalSegment */
-/** @typedef {import("./elements/documents.js").ToolCall} ToolCall */
-/** @typedef {import("./elements/documents.js").ToolLog} ToolLog */
-/** @typedef {import("./elements/documents.js").WorkspaceHealth} WorkspaceHealth */
+/** @typedef {import("./client/documents.js").Activity} Activity */
+/** @typedef {import("./client/documents.js").ChatMessage} ChatMessage */
+/** @typedef {import("./client/documents.js").FileChange} FileChange */
+/** @typedef {import("./client/documents.js").Person} Person */
+/** @typedef {import("./client/documents.js").Task} Task */
+/** @typedef {import("./client/documents.js").TerminalSegment} TerminalSegment */
+/** @typedef {import("./client/documents.js").ToolCall} ToolCall */
+/** @typedef {import("./client/documents.js").ToolLog} ToolLog */
+/** @typedef {import("./client/documents.js").WorkspaceHealth} WorkspaceHealth */
 
 /**
  * @template T

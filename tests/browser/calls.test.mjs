@@ -34,6 +34,19 @@ test("a mutation posts its arguments and resolves with the value", async () => {
   });
 });
 
+test("outside a page a client that was not told where the server is says so, and does not try", async () => {
+  const client = createClient();
+  const wrong = { code: "no_url", retry: "never", message: /createClient needs a url/ };
+  await assert.rejects(client.query("tasks.list"), wrong);
+  await assert.rejects(client.mutation("tasks.create", { title: "x" }), wrong);
+  const refused = await new Promise((onError) => {
+    client.subscribe("tasks.list", {}, { onChange: assert.fail, onError });
+  });
+  assert.equal(refused.code, "no_url");
+  assert.equal(client.connectionState.value, "closed");
+  client.close();
+});
+
 test("a mutation without a key gets one of its own, equal for all its attempts", async () => {
   const { client, asked, clock } = setUp(broken, unavailable, done, done);
   const first = client.mutation("tasks.create", {});

@@ -10,7 +10,7 @@ function parse(...pieces) {
 }
 
 const stream =
-  "\uFEFF: hello\nretry: 10\nid: 1\ndata: one\n\nid:2\r\ndata:two\r\ndata:  lines\r\n\r\nevent: ping\ndata: x\n\n" +
+  ": hello\nretry: 10\nid: 1\ndata: one\n\nid:2\r\ndata:two\r\ndata:  lines\r\n\r\nevent: ping\ndata: x\n\n" +
   "data\n\nid: 3\n\nid: bad\0\rdata: four: colons\r\rdata: unfinished\n";
 const expected = [
   ["one", "1"],

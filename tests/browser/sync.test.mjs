@@ -342,9 +342,10 @@ test("a refused stream is asked for its reason, and tried again when the server 
   ]);
   await source().refuse();
   await settle();
-  assert.equal(asked.length, 1);
-  assert.equal(new URL(asked[0].url, "http://server").href, opened[0].url.href);
-  assert.equal(asked[0].headers.Accept, "text/event-stream");
+  const [{ url, method, headers, body }, ...more] = asked;
+  assert.deepEqual([url, method, more], ["/api/sync?", "POST", []]);
+  assert.deepEqual(body.queries, opened[0].queries);
+  assert.equal(headers.Accept, "text/event-stream");
   assert.equal(states.at(-1), "reconnecting");
   await clock.advance(2999);
   assert.equal(opened.length, 1);
@@ -723,25 +724,36 @@ test("a closed client is silent for good", async () => {
   assert.equal(states.at(-1), "closed");
 });
 
-// Long sets
+// Streams read by fetch
 
-test("a set that is too long for a URL is posted, and its stream read by fetch", async () => {
-  const clock = createClock();
-  const { FakeEventSource, opened } = createEventSources();
+/** What `fetch` answers with a stream: `sends[n]` writes to the nth, and `.end()` ends it. */
+function createStreams() {
   const asked = [];
-  let send;
+  const sends = [];
   const fetch = async (url, init) => {
     asked.push({ url, ...init, body: JSON.parse(init.body) });
     const encoder = new TextEncoder();
     const body = new ReadableStream({
       start(controller) {
-        send = (text) => controller.enqueue(encoder.encode(text));
+        const send = (text) => controller.enqueue(encoder.encode(text));
         send.end = () => controller.close();
+        sends.push(send);
         init.signal.addEventListener("abort", () => controller.error(init.signal.reason));
       },
     });
     return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
   };
+  return { fetch, asked, sends };
+}
+
+async function settleStream() {
+  for (let turn = 0; turn < 5; turn += 1) await settle();
+}
+
+test("a set that is too long for a URL is posted, and its stream read by fetch", async () => {
+  const clock = createClock();
+  const { FakeEventSource, opened } = createEventSources();
+  const { fetch, asked, sends } = createStreams();
   const client = createClient({
     fetch,
     EventSource: FakeEventSource,
@@ -757,17 +769,46 @@ test("a set that is too long for a URL is posted, and its stream read by fetch",
   assert.equal(asked[0].method, "POST");
   assert.equal(asked[0].body.client, "me");
   assert.equal(asked[0].body.queries[0].args.text.length, 4000);
-  send('id: 1.1~b\ndata: {"queries": {"1": {"snapshot": "a"}}, "from": null}\n');
+  const [send] = sends;
+  send('\uFEFFid: 1.1~b\ndata: {"queries": {"1": {"snapshot": "a"}}, "from": null}\n');
   send(
     '\nid: 2.1~b\ndata: {"queries": {"1": {"patch": [{"op": "append", "path": "", "value": "ß"}]}}}\n\n',
   );
-  for (let turn = 0; turn < 5; turn += 1) await settle();
+  await settleStream();
   assert.deepEqual(heard, ["a", "aß"]);
   send.end();
-  for (let turn = 0; turn < 5; turn += 1) await settle();
+  await settleStream();
   await clock.advance(500);
   assert.equal(asked.length, 2);
   assert.equal(asked[1].body.queries[0].from, "2.1~b");
   client.close();
   assert.equal(asked[1].signal.aborted, true);
+});
+
+test("where an EventSource is refused and fetch is not, what fetch reads is followed", async () => {
+  const clock = createClock();
+  const { FakeEventSource, opened } = createEventSources();
+  const { fetch, asked, sends } = createStreams();
+  let tickets = 0;
+  const client = createClient({
+    fetch,
+    EventSource: FakeEventSource,
+    timers: clock.timers,
+    ticket: () => `t${(tickets += 1)}`,
+  });
+  const heard = [];
+  client.subscribe("f", {}, (value) => heard.push(value));
+  await clock.advance(0);
+  await opened[0].refuse();
+  await settle();
+  assert.equal(opened[0].url.searchParams.get("ticket"), "t1");
+  assert.equal(asked[0].url, "/api/sync?ticket=t2");
+  sends[0]('id: 1.1~b\ndata: {"queries": {"1": {"snapshot": "a"}}, "from": null}\n\n');
+  await settleStream();
+  await clock.advance(0);
+  assert.deepEqual(heard, ["a"]);
+  assert.equal(client.connectionState.value, "live");
+  assert.deepEqual([opened.length, asked.length], [1, 1]);
+  client.close();
+  assert.equal(asked[0].signal.aborted, true);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { citedText, Sources } from "../../server/browser/elements/citations.js";
-import { isResumable } from "../../server/browser/elements/documents.js";
+import { isResumable } from "../../server/browser/client/documents.js";
 import { callState, factsOf, noteOf } from "../../server/browser/elements/message_words.js";
 
 const reply = (fields) => ({ role: "assistant", parts: [], ...fields });

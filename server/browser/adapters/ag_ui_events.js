@@ -2,10 +2,11 @@
 /** Changes of a reply as AG-UI events of one run. */
 
 import { metadataOf, parentOf, partId, wholeArgs } from "./ag_ui_messages.js";
-import { failureOf, resultText } from "./documents.js";
+import { failureOf, resultText } from "./reply.js";
 
 /** @import { Message, TokenUsage } from "@ag-ui/core" */
-/** @import { ChatMessage, Reply } from "./documents.js" */
+/** @import { ChatMessage } from "../client/documents.js" */
+/** @import { Reply } from "./reply.js" */
 /** @import { ReplyChange } from "./reply_changes.js" */
 
 /** @typedef {{ type: string } & Record<string, unknown>} AgUiEvent */

@@ -6,10 +6,10 @@
  * reply's id and the part's place. A call belongs to the text before it, or to a message without text.
  */
 
-import { resultText, textOf } from "./documents.js";
+import { resultText, textOf } from "./reply.js";
 
 /** @import { Message } from "@ag-ui/core" */
-/** @import { ChatMessage, Part } from "./documents.js" */
+/** @import { ChatMessage, Part } from "../client/documents.js" */
 
 /**
  * @param {readonly ChatMessage[]} messages

@@ -2,11 +2,11 @@
 /** What adapters ask the server for: a new reply, one that goes on, those that run. */
 
 import { recentMax } from "./limits.js";
-import { isRunning } from "./documents.js";
+import { isRunning } from "../client/documents.js";
 
 /** @import { Client } from "../client/create_client.js" */
 /** @import { ChatInput } from "../client/application.js" */
-/** @import { ChatMessage } from "./documents.js" */
+/** @import { ChatMessage } from "../client/documents.js" */
 
 /**
  * How Claude is asked, beside the prompt.

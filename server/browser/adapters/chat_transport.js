@@ -15,14 +15,15 @@ import { cancelStream, resumeStream, streamChat } from "../client/application.js
 import { defaultClient } from "../client/default_client.js";
 import { HeadwaterError } from "../client/errors.js";
 import { recentMessages, runningReplies } from "./asking.js";
-import { isRunning, textOf } from "./documents.js";
+import { isRunning } from "../client/documents.js";
+import { textOf } from "./reply.js";
 import { replyStream } from "./reply_stream.js";
 import { uiMessageChunks } from "./ui_message_chunks.js";
 
 /** @import { ChatTransport, UIMessage, UIMessageChunk } from "ai" */
 /** @import { Client } from "../client/create_client.js" */
 /** @import { ChatSettings } from "./asking.js" */
-/** @import { ChatMessage } from "./documents.js" */
+/** @import { ChatMessage } from "../client/documents.js" */
 
 /**
  * @typedef {ChatSettings & {

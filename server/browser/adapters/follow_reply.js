@@ -1,11 +1,12 @@
 // @ts-check
 /** A reply's values, one after another, for whoever reads them at their own pace. */
 
-import { isRunning } from "./documents.js";
+import { isRunning } from "../client/documents.js";
 
 /** @import { Client } from "../client/create_client.js" */
 /** @import { HeadwaterError } from "../client/errors.js" */
-/** @import { ChatMessage, Reply, ToolCall } from "./documents.js" */
+/** @import { ChatMessage, ToolCall } from "../client/documents.js" */
+/** @import { Reply } from "./reply.js" */
 
 /**
  * A live query of one reply. A reader that is slow misses values, never the last one: nothing is

@@ -8,9 +8,10 @@
  * A part that is the same object did not change, and costs nothing.
  */
 
-import { isRunning } from "./documents.js";
+import { isRunning } from "../client/documents.js";
 
-/** @import { ChatMessage, Part, ReasoningPart, Reply, TextPart, ToolCall, ToolCallPart, ToolResultPart } from "./documents.js" */
+/** @import { ChatMessage, Part, ReasoningPart, TextPart, ToolCall, ToolCallPart, ToolResultPart } from "../client/documents.js" */
+/** @import { Reply } from "./reply.js" */
 
 /**
  * In the order in which they are told:

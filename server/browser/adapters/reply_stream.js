@@ -5,7 +5,7 @@ import { FollowedReply } from "./follow_reply.js";
 import { replyChanges } from "./reply_changes.js";
 
 /** @import { Client } from "../client/create_client.js" */
-/** @import { Reply } from "./documents.js" */
+/** @import { Reply } from "./reply.js" */
 /** @import { ReplyChange } from "./reply_changes.js" */
 
 /**

@@ -7,10 +7,11 @@
  * are run by the server or by an executor, and their results come by themselves.
  */
 
-import { failureOf, resultText } from "./documents.js";
+import { failureOf, resultText } from "./reply.js";
 
 /** @import { ProviderMetadata, UIMessageChunk } from "ai" */
-/** @import { ChatMessage, Part, Reply } from "./documents.js" */
+/** @import { ChatMessage, Part } from "../client/documents.js" */
+/** @import { Reply } from "./reply.js" */
 /** @import { ReplyChange } from "./reply_changes.js" */
 
 /**

@@ -1,11 +1,12 @@
 // @ts-check
 /** Message documents as the AI SDK's UI messages, as its own reader has them from a stream. */
 
-import { isRunning, resultText } from "./documents.js";
+import { isRunning } from "../client/documents.js";
+import { resultText } from "./reply.js";
 import { cutText, inputOf, metadataOf, ofHeadwater, unansweredText } from "./ui_message_chunks.js";
 
 /** @import { UIMessage } from "ai" */
-/** @import { ChatMessage, Part, ToolCallPart, ToolResultPart } from "./documents.js" */
+/** @import { ChatMessage, Part, ToolCallPart, ToolResultPart } from "../client/documents.js" */
 /** @import { ReplyMetadata } from "./ui_message_chunks.js" */
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /** How the server is reached, and what tells it who asks. */
 
-import { errorFromResponse } from "./errors.js";
+import { errorFromResponse, HeadwaterError } from "./errors.js";
 
 /**
  * @typedef {object} Access
@@ -14,11 +14,24 @@ import { errorFromResponse } from "./errors.js";
  */
 
 /**
- * Post `body`, or get where there is none.
+ * The platform's `fetch`, as it is by then.
+ * @type {typeof globalThis.fetch}
+ * @throws {HeadwaterError} There is no page whose origin a path could be of.
+ */
+export const platformFetch = async (url, init) => {
+  if (/** @type {string} */ (url)[0] === "/" && !globalThis.location) {
+    const message = "Outside a page, createClient needs a url.";
+    throw new HeadwaterError(message, { code: "no_url", retry: "never" });
+  }
+  return globalThis.fetch(url, init);
+};
+
+/**
+ * Post `body`.
  * @param {Access} access
  * @param {string} url
  * @param {AbortSignal} signal
- * @param {string | null} body JSON.
+ * @param {string} body JSON.
  * @param {Record<string, string>} [more] Headers.
  * @param {boolean} [keepalive] Whether it outlives the page.
  * @returns {Promise<Response>} One that is ok.
@@ -27,8 +40,8 @@ import { errorFromResponse } from "./errors.js";
 export async function request({ fetch, credentials, headers }, url, signal, body, more, keepalive) {
   const own = Object.fromEntries(new Headers(await headers?.()));
   const response = await fetch(url, {
-    method: body === null ? "GET" : "POST",
-    headers: { ...own, ...(body !== null && { "Content-Type": "application/json" }), ...more },
+    method: "POST",
+    headers: { ...own, "Content-Type": "application/json", ...more },
     body,
     cache: "no-store",
     signal,

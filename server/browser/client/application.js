@@ -11,7 +11,7 @@
 
 import { defaultClient } from "./default_client.js";
 
-/** @import { Activity, Person, ToolCall } from "../elements/documents.js" */
+/** @import { Activity, Person, ToolCall } from "./documents.js" */
 /** @import { Client } from "./create_client.js" */
 
 /**

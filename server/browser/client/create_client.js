@@ -9,6 +9,7 @@
  * Values are shared between subscribers and between one change and the next: do not modify them.
  */
 
+import { platformFetch } from "./access.js";
 import { Calls } from "./calls.js";
 import { nextFrame } from "./frames.js";
 import { Mutations } from "./mutations.js";
@@ -40,7 +41,7 @@ import { Tabs } from "./tabs.js";
 
 /**
  * @typedef {object} ClientOptions
- * @property {string} [url] The server's address; absent: the page's own origin.
+ * @property {string} [url] The server's address; absent: the page's own origin. Needed in Node.
  * @property {() => HeadersInit | Promise<HeadersInit>} [headers] Asked for with every call, and with
  *   every stream, which is then read by `fetch`, because an EventSource sends none.
  * @property {() => string | Promise<string>} [ticket] Asked for with every stream, whose URL says
@@ -97,7 +98,7 @@ export function createClient({
   credentials,
   session,
   shareTabs = session !== undefined || !(headers || ticket),
-  fetch = (input, init) => globalThis.fetch(input, init),
+  fetch = platformFetch,
   EventSource = globalThis.EventSource,
   clientId = randomId(),
   timers = realTimers,

@@ -6,6 +6,7 @@
  *     └── HeadwaterError   code, status, retry: what the server said, or why it could not be asked
  *           code "network"     no answer came (status 0, retry "after")
  *           code "bad_answer"  something other than Headwater answered, a proxy as a rule
+ *           code "no_url"      a client outside a page was not told where the server is
  */
 
 import { retryAfterMsMax } from "./limits.js";

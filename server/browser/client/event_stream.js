@@ -12,12 +12,11 @@ import { eventLengthMax } from "./limits.js";
 
 /**
  * @param {(data: string, lastEventId: string) => void} onMessage Called for unnamed events only.
- * @returns {(text: string) => void} Takes the decoded stream in pieces of any size. Throws a
- *   RangeError at an event that is too long.
+ * @returns {(text: string) => void} Takes the decoded stream in pieces of any size, without a byte
+ *   order mark, which decoders take away. Throws a RangeError at an event that is too long.
  */
 export function createEventStreamParser(onMessage) {
   let line = "";
-  let begun = false;
   let afterReturn = false;
   let lastEventId = "";
   let eventName = "";
@@ -35,9 +34,7 @@ export function createEventStreamParser(onMessage) {
       eventName = "";
       return;
     }
-    const colon = line.indexOf(":");
-    const field = colon === -1 ? line : line.slice(0, colon);
-    const value = colon === -1 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1));
+    const [, field, value] = /** @type {any} */ (/^([^:]*):? ?(.*)$/s.exec(line));
     if (field === "data") {
       data.push(value);
       dataLength += value.length + 1;
@@ -48,11 +45,8 @@ export function createEventStreamParser(onMessage) {
 
   return (text) => {
     if (text === "") return;
-    let piece = text;
-    if (!begun && piece.startsWith("\uFEFF")) piece = piece.slice(1);
-    begun = true;
     // A line may end in "\r\n" with the two characters in two pieces.
-    if (afterReturn && piece.startsWith("\n")) piece = piece.slice(1);
+    const piece = afterReturn && text.startsWith("\n") ? text.slice(1) : text;
     afterReturn = piece.endsWith("\r");
     piece.split(/\r\n|\r|\n/).forEach((part, index) => {
       if (index > 0) endLine();

@@ -19,15 +19,8 @@
 
 /** @typedef {JsonObject | JsonList} Container */
 
-/** A patch that is malformed, or that does not fit the value; the message names the operation. */
-export class PatchError extends Error {
-  /** @param {unknown} operation May be anything, and of any size. */
-  constructor(operation) {
-    const { op, path } = /** @type {Record<string, unknown>} */ (Object(operation));
-    const words = [op, path].filter((part) => typeof part === "string");
-    super(words.join(" ").slice(0, 100));
-  }
-}
+/** A patch that is malformed, or that does not fit the value; the message says which operation. */
+export class PatchError extends Error {}
 
 /**
  * Apply operations in order.
@@ -37,12 +30,12 @@ export class PatchError extends Error {
  * @throws {PatchError} When one operation is malformed or does not fit.
  */
 export function applyPatch(value, operations) {
-  if (!Array.isArray(operations)) throw new PatchError(operations);
-  return operations.reduce((root, operation) => {
+  if (!Array.isArray(operations)) throw new PatchError("form");
+  return operations.reduce((root, operation, index) => {
     try {
       return applyOperation(root, operation);
     } catch {
-      throw new PatchError(operation);
+      throw new PatchError(`operation ${index}`);
     }
   }, value);
 }
@@ -120,7 +113,7 @@ function edit(root, keys, edit) {
 /** @type {Edit} */
 function remove(container, key) {
   read(container, key);
-  if (Array.isArray(container)) return container.filter((_, index) => index !== Number(key));
+  if (Array.isArray(container)) return container.toSpliced(Number(key), 1);
   const { [key]: _, ...rest } = container;
   return rest;
 }

@@ -58,11 +58,11 @@ export class Results {
   /**
    * The position that a new stream should continue this query from.
    * @param {string} key
-   * @returns {string | undefined} Absent: it needs a snapshot.
+   * @returns {string | null | undefined} None: it needs a snapshot.
    */
   from(key) {
     const result = this.#byKey.get(key);
-    return result?.resumable ? (result.at ?? this.position ?? undefined) : undefined;
+    return result?.resumable ? (result.at ?? this.position) : undefined;
   }
 
   /**

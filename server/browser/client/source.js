@@ -51,6 +51,9 @@ export function createOpenSource(access, clientId) {
 
 /**
  * Read to the end, which is a failure.
+ *
+ * An EventSource does not tell why it was refused. The same request by `fetch` does, with a ticket
+ * of its own, as one may be good for one use; or it succeeds, and is read.
  * @param {Access} access
  * @param {{ queries: QueryRequest[], client: string }} asked
  * @param {OnMessage} onMessage
@@ -66,9 +69,13 @@ async function read(access, asked, onMessage, signal) {
   const url = endpoint + search;
   if (signal.aborted) return;
   if (access.EventSource && !access.headers && url.length <= urlLengthMax) {
-    return readEventSource(access, access.EventSource, url, onMessage, signal);
+    const refused = await readEventSource(access, access.EventSource, url, onMessage, signal);
+    return refused && read({ ...access, EventSource: undefined }, asked, onMessage, signal);
   }
-  const response = await open(access, short, signal, JSON.stringify(asked));
+  const accept = { Accept: "text/event-stream" };
+  const response = await request(access, short, signal, JSON.stringify(asked), accept);
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  if (!isStream) throw foreignError(response.status);
   const parse = createEventStreamParser(onMessage);
   const text = /** @type {ReadableStream<Uint8Array>} */ (response.body).pipeThrough(
     /** @type {any} */ (new TextDecoderStream()),
@@ -80,36 +87,21 @@ async function read(access, asked, onMessage, signal) {
 }
 
 /**
- * An EventSource does not tell why it was refused; the same request by `fetch` does. Should it
- * succeed, the stream that it opened ends with the source.
  * @param {Access} access
  * @param {typeof globalThis.EventSource} EventSource
  * @param {string} url
  * @param {OnMessage} onMessage
  * @param {AbortSignal} signal
+ * @returns {Promise<boolean>} At its end: whether it was refused.
  */
-function readEventSource(access, EventSource, url, onMessage, signal) {
-  const events = new EventSource(url, { withCredentials: access.credentials === "include" });
+function readEventSource({ credentials }, EventSource, url, onMessage, signal) {
+  const events = new EventSource(url, { withCredentials: credentials === "include" });
   signal.addEventListener("abort", () => events.close());
   events.onmessage = (event) => onMessage(event.data, event.lastEventId);
   return new Promise((resolve) => {
     events.onerror = () => {
-      const refused = events.readyState === eventSourceClosed;
+      resolve(events.readyState === eventSourceClosed);
       events.close();
-      resolve(refused && open(access, url, signal, null));
     };
   });
-}
-
-/**
- * @param {Access} access
- * @param {string} url
- * @param {AbortSignal} signal
- * @param {string | null} body
- */
-async function open(access, url, signal, body) {
-  const response = await request(access, url, signal, body, { Accept: "text/event-stream" });
-  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-  if (!isStream) throw foreignError(response.status);
-  return response;
 }

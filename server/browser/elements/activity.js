@@ -14,7 +14,7 @@ import { HeadwaterElement } from "./headwater_element.js";
 import { KeyedViews } from "./keyed_views.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { Activity, Person } from "./documents.js" */
+/** @import { Activity, Person } from "../client/documents.js" */
 
 /** @typedef {{ userId: string, userName: string, userImage?: string | null }} Known */
 

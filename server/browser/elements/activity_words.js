@@ -1,7 +1,7 @@
 // @ts-check
 /** What an activity says, in words. */
 
-/** @import { Activity } from "./documents.js" */
+/** @import { Activity } from "../client/documents.js" */
 
 /** @type {Record<string, string>} */
 const known = {

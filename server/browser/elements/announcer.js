@@ -6,12 +6,12 @@
  * Each is a line of its own, since one that took another's place would silence it.
  */
 
-import { awaitsApproval, isRunning } from "./documents.js";
+import { awaitsApproval, isRunning } from "../client/documents.js";
 import { element } from "./dom.js";
 import { announcementsMax, spokenCharactersMax } from "./limits.js";
 import { noteOf } from "./message_words.js";
 
-/** @import { ChatMessage, ToolCall } from "./documents.js" */
+/** @import { ChatMessage, ToolCall } from "../client/documents.js" */
 
 /** @type {Record<string, string>} */
 const endings = {

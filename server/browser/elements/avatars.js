@@ -7,7 +7,7 @@ import { HeadwaterElement } from "./headwater_element.js";
 import { KeyedViews } from "./keyed_views.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { Person } from "./documents.js" */
+/** @import { Person } from "../client/documents.js" */
 
 const shownMax = 4;
 

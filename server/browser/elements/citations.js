@@ -1,7 +1,7 @@
 // @ts-check
 /** Texts that cite: each source with a number. */
 
-/** @import { Citation, TextPart } from "./documents.js" */
+/** @import { Citation, TextPart } from "../client/documents.js" */
 
 /**
  * @typedef {object} Source

@@ -9,7 +9,7 @@
  *     headwater-tools    {names}: what may be offered to Claude has changed
  */
 
-import { isRunning } from "./documents.js";
+import { isRunning } from "../client/documents.js";
 import { element, icon } from "./dom.js";
 import { HeadwaterElement } from "./headwater_element.js";
 import { typingMs } from "./limits.js";
@@ -17,7 +17,7 @@ import { joinStay } from "./stay.js";
 import { ToolsSwitch } from "./tools_switch.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { ChatMessage } from "./documents.js" */
+/** @import { ChatMessage } from "../client/documents.js" */
 /** @import { Stay } from "./stay.js" */
 
 export class HeadwaterComposer extends HeadwaterElement {

@@ -7,7 +7,7 @@
  */
 
 import { Announcer } from "./announcer.js";
-import { isRunning } from "./documents.js";
+import { isRunning } from "../client/documents.js";
 import { element } from "./dom.js";
 import { followEnd } from "./follow_end.js";
 import { HeadwaterElement } from "./headwater_element.js";
@@ -16,7 +16,7 @@ import { followedMessagesMax } from "./limits.js";
 import { MessageView } from "./message_view.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { ChatMessage, ToolCall } from "./documents.js" */
+/** @import { ChatMessage, ToolCall } from "../client/documents.js" */
 /** @import { MessageActions } from "./message_view.js" */
 
 export class HeadwaterConversation extends HeadwaterElement {

@@ -16,7 +16,7 @@ import { shownCursorsMax } from "./limits.js";
 import { joinStay } from "./stay.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { Person } from "./documents.js" */
+/** @import { Person } from "../client/documents.js" */
 /** @import { Stay } from "./stay.js" */
 
 export class HeadwaterCursors extends HeadwaterElement {

@@ -12,7 +12,7 @@ import { KeyedViews } from "./keyed_views.js";
 import { diffLinesMax } from "./limits.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { FileChange } from "./documents.js" */
+/** @import { FileChange } from "../client/documents.js" */
 
 /** @type {Record<FileChange["changeType"], { letter: string, word: string }>} */
 const words = {

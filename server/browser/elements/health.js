@@ -6,7 +6,7 @@ import { element, setText } from "./dom.js";
 import { HeadwaterElement } from "./headwater_element.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { WorkspaceHealth } from "./documents.js" */
+/** @import { WorkspaceHealth } from "../client/documents.js" */
 
 export class HeadwaterHealth extends HeadwaterElement {
   static sheets = [new URL("./health.css", import.meta.url).href];

@@ -2,14 +2,14 @@
 /** One message of a conversation: its parts, how it stands, what it took, what can be done. */
 
 import { citedText, Sources } from "./citations.js";
-import { isResumable, isRunning } from "./documents.js";
+import { isResumable, isRunning } from "../client/documents.js";
 import { actionButton, element, setText } from "./dom.js";
 import { factsOf, noteOf } from "./message_words.js";
 import { PlainView, ReasoningView, SeamView, SourceList } from "./part_views.js";
 import { Prose } from "./prose.js";
 import { ToolView } from "./tool_view.js";
 
-/** @import { ChatMessage, ToolCall, ToolResultPart } from "./documents.js" */
+/** @import { ChatMessage, ToolCall, ToolResultPart } from "../client/documents.js" */
 /** @import { ShownCall } from "./tool_view.js" */
 /** @import { ToolActions } from "./tool_forms.js" */
 

@@ -2,9 +2,9 @@
 /** What the page says of a reply: how it stands, what it took. */
 
 import { clockTime, duration } from "./clock.js";
-import { isRunning } from "./documents.js";
+import { isRunning } from "../client/documents.js";
 
-/** @import { ChatMessage, ToolCall } from "./documents.js" */
+/** @import { ChatMessage, ToolCall } from "../client/documents.js" */
 
 const count = new Intl.NumberFormat();
 

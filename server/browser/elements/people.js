@@ -16,7 +16,7 @@ import { shownPeopleMax } from "./limits.js";
 import { joinStay } from "./stay.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { Person } from "./documents.js" */
+/** @import { Person } from "../client/documents.js" */
 
 /** @typedef {{ person: Person, isSelf: boolean }} ShownPerson */
 

@@ -12,7 +12,7 @@ import { randomId } from "../client/random_id.js";
 import { beatMs, idleMs, lingerMs, movesMsMin } from "./limits.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { Person, PersonActivity } from "./documents.js" */
+/** @import { Person, PersonActivity } from "../client/documents.js" */
 
 /**
  * @typedef {object} Said

@@ -12,7 +12,7 @@ import { element, icon } from "./dom.js";
 import { HeadwaterElement } from "./headwater_element.js";
 import { KeyedViews } from "./keyed_views.js";
 
-/** @import { Task } from "./documents.js" */
+/** @import { Task } from "../client/documents.js" */
 
 export class HeadwaterTasks extends HeadwaterElement {
   static needsTask = false;

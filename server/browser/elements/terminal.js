@@ -12,7 +12,7 @@ import { segmentsAtFirst, segmentsMax } from "./limits.js";
 import { SegmentView } from "./terminal_segment.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { TerminalSegment, ToolLog } from "./documents.js" */
+/** @import { TerminalSegment, ToolLog } from "../client/documents.js" */
 
 export class HeadwaterTerminal extends HeadwaterElement {
   static sheets = [new URL("./terminal.css", import.meta.url).href];

@@ -5,7 +5,7 @@ import { Ansi } from "./ansi.js";
 import { element } from "./dom.js";
 import { colouredRunsMax } from "./limits.js";
 
-/** @import { TerminalPart, TerminalSegment } from "./documents.js" */
+/** @import { TerminalPart, TerminalSegment } from "../client/documents.js" */
 
 export class SegmentView {
   #command = element("p", "command");

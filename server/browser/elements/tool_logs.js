@@ -11,7 +11,7 @@ import { HeadwaterElement } from "./headwater_element.js";
 import { KeyedViews } from "./keyed_views.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { ToolLog } from "./documents.js" */
+/** @import { ToolLog } from "../client/documents.js" */
 
 export class HeadwaterToolLogs extends HeadwaterElement {
   static sheets = [

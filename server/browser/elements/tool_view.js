@@ -1,14 +1,14 @@
 // @ts-check
 /** A call of a tool: its name, how it stands, its arguments, what came of it. */
 
-import { awaitsApproval } from "./documents.js";
+import { awaitsApproval } from "../client/documents.js";
 import { element, setText } from "./dom.js";
 import { FoldedValue } from "./folded_value.js";
 import { callState } from "./message_words.js";
 import { Approval, PersonAnswer } from "./tool_forms.js";
 
 /** @import { ToolActions } from "./tool_forms.js" */
-/** @import { ToolCall, ToolCallPart, ToolResultPart } from "./documents.js" */
+/** @import { ToolCall, ToolCallPart, ToolResultPart } from "../client/documents.js" */
 
 /**
  * @typedef {object} ShownCall

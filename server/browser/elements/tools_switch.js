@@ -4,7 +4,7 @@
 import { element } from "./dom.js";
 
 /** @import { Client } from "../client.js" */
-/** @import { ToolOffer, WorkspaceHealth } from "./documents.js" */
+/** @import { ToolOffer, WorkspaceHealth } from "../client/documents.js" */
 
 const storageKey = "headwater-tools";
 

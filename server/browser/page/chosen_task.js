@@ -2,7 +2,7 @@
 /** Which task is open: the address says; else the newest; and where there is none, one is made. */
 
 /** @import { Client } from "../client.js" */
-/** @import { Task } from "../elements/documents.js" */
+/** @import { Task } from "../client/documents.js" */
 
 /** Equal in every tab, so that the tabs that find no task make one together. */
 const firstTaskKey = "first-task";

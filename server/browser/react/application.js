@@ -9,8 +9,8 @@
 import { none } from "./lists.js";
 import { useValue } from "./query.js";
 
-/** @import { Activity, ChatMessage, FileChange, Person, Task } from "../elements/documents.js" */
-/** @import { TerminalSegment, ToolCall, ToolLog, WorkspaceHealth } from "../elements/documents.js" */
+/** @import { Activity, ChatMessage, FileChange, Person, Task } from "../client/documents.js" */
+/** @import { TerminalSegment, ToolCall, ToolLog, WorkspaceHealth } from "../client/documents.js" */
 
 /** @typedef {string | null | undefined} Id */
 
