@@ -21,7 +21,7 @@ import { urlLengthMax } from "./limits.js";
 
 /** @typedef {{ close: () => void }} Source */
 
-/** @typedef {{ id: string, function: string, args: object, from?: string }} QueryRequest */
+/** @typedef {{ id: string, function: string, args: object, from?: string | null }} QueryRequest */
 
 /** @typedef {(queries: QueryRequest[], handlers: SourceHandlers) => Source} OpenSource */
 
@@ -58,6 +58,7 @@ export function createOpenSource(access, clientId) {
  * @param {{ queries: QueryRequest[], client: string }} asked
  * @param {OnMessage} onMessage
  * @param {AbortSignal} signal
+ * @returns {Promise<void>}
  */
 async function read(access, asked, onMessage, signal) {
   const ticket = await access.ticket?.();
@@ -70,7 +71,8 @@ async function read(access, asked, onMessage, signal) {
   if (signal.aborted) return;
   if (access.EventSource && !access.headers && url.length <= urlLengthMax) {
     const refused = await readEventSource(access, access.EventSource, url, onMessage, signal);
-    return refused && read({ ...access, EventSource: undefined }, asked, onMessage, signal);
+    if (refused) await read({ ...access, EventSource: undefined }, asked, onMessage, signal);
+    return;
   }
   const accept = { Accept: "text/event-stream" };
   const response = await request(access, short, signal, JSON.stringify(asked), accept);
