@@ -26,8 +26,8 @@ export const none = [];
 const indexes = new WeakMap();
 
 /** @param {readonly any[]} list */
-function indexOf(list) {
-  const index = indexes.get(list) ?? new Map(list.map((item) => [item._id, item]));
+export function indexOf(list) {
+  const index = indexes.get(list) ?? new Map(list.map((item) => [item?._id, item]));
   indexes.set(list, index);
   return index;
 }

@@ -8,7 +8,7 @@
  */
 
 import { equal } from "./equal.js";
-import { none } from "./lists.js";
+import { indexOf, none } from "./lists.js";
 import { createView, valueOf } from "./view.js";
 
 /** @import { Client } from "../client.js" */
@@ -100,6 +100,12 @@ export function createPages(client, functionName, args, size) {
     if (last) status = more ? "LoadingMore" : last.isDone ? "Exhausted" : "CanLoadMore";
     /** @type {readonly any[]} */
     let results = values.flatMap((value) => value?.page ?? none);
+    // Another layout is other queries, whose documents are other objects.
+    const known = indexOf(state.results);
+    results = results.map((item) => {
+      const before = known.get(item?._id);
+      return equal(item, before) ? before : item;
+    });
     if (equal(results, state.results)) results = state.results;
     const now = { results, status, isLoading: !last || more, loadMore };
     return (state = equal(now, state) ? state : now);

@@ -34,8 +34,10 @@ test("pages are read one after another until the list is exhausted", async () =>
   });
   assert.deepEqual([last().status, last().isLoading], ["LoadingMore", true]);
   assert.deepEqual(numbersShown(), [0, 10, 20]);
+  const first = last().results;
   await stage.tick();
   assert.deepEqual(numbersShown(), [0, 10, 20, 30, 40]);
+  for (const [n, item] of first.entries()) assert.equal(last().results[n], item, "no row renders");
   assert.equal(last().status, "CanLoadMore");
   await act(async () => last().loadMore(10));
   await stage.tick();
