@@ -13,12 +13,6 @@ export const spokenCharactersMax = 1_000;
 /** What was said last stays, for who did not catch it. */
 export const announcementsMax = 4;
 
-/** How often somebody says that they are there; the server forgets them after 60 s. */
-export const beatMs = 30_000;
-
-/** Between two calls that say what somebody does; what comes meanwhile is told with the next. */
-export const movesMsMin = 50;
-
 /** Who has hidden the page for this long is idle. */
 export const idleMs = 10_000;
 

@@ -7,8 +7,8 @@
  * makes another layout; the one before is shown, and followed, until all of the new one has come.
  */
 
-import { equal } from "./equal.js";
 import { indexOf, none } from "./lists.js";
+import { reuse } from "./reuse.js";
 import { createView, valueOf } from "./view.js";
 
 /** @import { Client } from "../client.js" */
@@ -98,17 +98,12 @@ export function createPages(client, functionName, args, size) {
     /** @type {Paginated<any>["status"]} */
     let status = "LoadingFirstPage";
     if (last) status = more ? "LoadingMore" : last.isDone ? "Exhausted" : "CanLoadMore";
-    /** @type {readonly any[]} */
-    let results = values.flatMap((value) => value?.page ?? none);
     // Another layout is other queries, whose documents are other objects.
     const known = indexOf(state.results);
-    results = results.map((item) => {
-      const before = known.get(item?._id);
-      return equal(item, before) ? before : item;
-    });
-    if (equal(results, state.results)) results = state.results;
-    const now = { results, status, isLoading: !last || more, loadMore };
-    return (state = equal(now, state) ? state : now);
+    const items = values.flatMap((value) => value?.page ?? none);
+    const shared = items.map((item) => reuse(item, known.get(item?._id)));
+    const results = reuse(shared, state.results);
+    return (state = reuse({ results, status, isLoading: !last || more, loadMore }, state));
   }
 
   /** @param {() => void} [listener] The one component's, whose list it is; absent: no more. */

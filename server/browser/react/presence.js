@@ -1,13 +1,14 @@
 // @ts-check
 /** Somebody who is here, as long as a component is mounted. */
 
+import { createHeartbeat } from "../client/heartbeat.js";
 import { useEffect, useMemo } from "./react.js";
 import { broadcastActivity } from "./core.js";
 import { useLatest } from "./call.js";
-import { createHeartbeat } from "./heartbeat.js";
 import { useHeadwater } from "./provider.js";
 
-/** @import { Activity, Cursor, Selection } from "./heartbeat.js" */
+/** @import { PersonActivity } from "../client/documents.js" */
+/** @import { Cursor, Selection } from "../client/heartbeat.js" */
 
 /**
  * Be in a task: a beat every 30 s, every 45 s in a hidden tab, and a farewell when the component
@@ -20,7 +21,7 @@ import { useHeadwater } from "./provider.js";
  * @param {string | null | undefined} userId
  * @param {string} userName
  * @param {string | null} [userImage]
- * @returns {{ updateActivity: (activity?: Activity, cursor?: Cursor | null, selection?: Selection | null) => void }}
+ * @returns {{ updateActivity: (activity?: PersonActivity, cursor?: Cursor | null, selection?: Selection | null) => void }}
  */
 export function usePresence(taskId, userId, userName, userImage) {
   const client = useHeadwater();

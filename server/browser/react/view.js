@@ -6,7 +6,7 @@
  * A state is the same object until it differs, which is what React compares.
  */
 
-import { equal } from "./equal.js";
+import { reuse } from "./reuse.js";
 
 /** @import { HeadwaterError, LiveQuery } from "../client.js" */
 
@@ -54,12 +54,10 @@ export function createView(live, first) {
     const error = result?.error;
     if (error?.retry !== "after") held = error ? undefined : result;
     const status = result ? (error ? "error" : "success") : "pending";
-    let data = held && (select ? select(held.value) : held.value);
-    if (equal(data, state?.data)) data = state?.data;
-    const next = /** @type {QueryState<any>} */ ({ data, error, status });
+    const data = reuse(held && (select ? select(held.value) : held.value), state?.data);
     known = result;
     selectedBy = select;
-    return (state = equal(next, state) ? /** @type {QueryState<any>} */ (state) : next);
+    return (state = reuse(/** @type {QueryState<any>} */ ({ data, error, status }), state));
   }
 
   return {

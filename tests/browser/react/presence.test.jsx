@@ -120,6 +120,7 @@ test("a page that is back at once joins after its farewell, or it would be taken
   await happens("pagehide");
   await happens("pageshow");
   await act(async () => answers.shift()(null)); // of the update
+  await pass(50);
   assert.deepEqual(names(stage), ["updatePresence", "updatePresence", "removePresence"]);
   await act(async () => answers.shift()(null));
   assert.deepEqual(names(stage).slice(3), ["updatePresence"]);
@@ -136,6 +137,9 @@ test("moves go one at a time, and what came meanwhile goes together, the newest 
   await update("idle", undefined, null);
   assert.equal(stage.calls.length, 1);
   await answer();
+  await pass(49);
+  assert.equal(stage.calls.length, 1, "20 a second are enough");
+  await pass(1);
   assert.equal(stage.calls.length, 2);
   const { activity, cursor, selection } = stage.calls[1].args;
   assert.deepEqual([activity, cursor, selection], ["idle", { x: 99, y: 0 }, null]);
@@ -191,6 +195,26 @@ test("a call that fails throws nothing into the page, and the next beat comes", 
   assert.match(complaints.splice(0).join(), /not_found/);
   await pass(30_000);
   assert.equal(stage.calls.length, 2);
+  complaints.length = 0;
+  stage.answer = () => null;
+});
+
+test("who is refused for good says nothing until the next beat, or until the page is seen again", async () => {
+  const stage = setUp(undefined, () => new Refusal("forbidden"));
+  await stage.render(<Here />);
+  for (let x = 0; x < 10; x += 1) {
+    await update(undefined, { x, y: 0 });
+    await pass(1_000);
+  }
+  assert.equal(stage.calls.length, 1);
+  await show(true);
+  assert.equal(stage.calls.length, 2);
+  await update("typing");
+  assert.equal(stage.calls.length, 2);
+  await pass(30_000);
+  assert.deepEqual(names(stage), Array(3).fill("updatePresence"));
+  const { cursor, activity } = stage.calls[2].args;
+  assert.deepEqual([cursor, activity], [undefined, "typing"], "the cursor went with the one before");
   complaints.length = 0;
   stage.answer = () => null;
 });

@@ -5,16 +5,38 @@
  * One call is under way at a time; what is said meanwhile goes with the next, the newest of each
  * value. Each beat is timed from the answer to the one before, which is no timer's doing: browsers
  * hold timers that timers have set back to one a minute in tabs that have been hidden for long.
+ *
+ * Who is refused for good says nothing more until the next beat, or until the page is seen again.
  */
 
-import { beatMs, hiddenBeatMs } from "./limits.js";
-
 /** @import { Client } from "../client.js" */
+/** @import { PersonActivity } from "./documents.js" */
 
 /**
- * @typedef {"viewing" | "typing" | "editing-file" | "running-command" | "idle"} Activity
+ * A tab that is seen says this often that somebody is here. The server takes somebody for gone who
+ * was not heard of for 60 s, so a beat comes well before, with time to try again when one is lost.
+ */
+const beatMs = 30_000;
+
+/**
+ * A hidden tab says it a third less often, and no less: 15 s remain for a late timer, a slow
+ * answer and the first retries, or a person who looks elsewhere would leave and join for ever.
+ */
+const hiddenBeatMs = 45_000;
+
+/** Between two calls; what is said meanwhile goes with the next. */
+const pauseMs = 50;
+
+/**
  * @typedef {{ x: number, y: number }} Cursor
  * @typedef {{ start: number, end: number, filePath?: string }} Selection
+ */
+
+/**
+ * @typedef {object} Doing
+ * @property {PersonActivity} [activity]
+ * @property {Cursor | null} [cursor]
+ * @property {Selection | null} [selection]
  */
 
 /**
@@ -27,7 +49,8 @@ export function createHeartbeat(client, who, details) {
   /** @type {AbortController} */
   let events;
   let away = true;
-  /** @type {object | undefined} */
+  let refused = false;
+  /** @type {Doing | undefined} */
   let waiting;
   /** @type {Promise<void> | undefined} */
   let sending;
@@ -42,12 +65,22 @@ export function createHeartbeat(client, who, details) {
    * @param {boolean} [keepalive]
    */
   const call = (name, args, keepalive) =>
-    client.mutation(`presence.${name}`, args, { idempotent: true, keepalive }).catch(console.error);
+    client
+      .mutation(`presence.${name}`, args, { idempotent: true, keepalive })
+      .catch((error) => {
+        refused = error.retry === "never";
+        console.error(error);
+      });
 
-  /** @param {object} values Undefined ones are not said. */
-  function say(values) {
-    waiting = { ...waiting, ...JSON.parse(JSON.stringify(values)) };
-    sending ??= send();
+  /** @param {Doing} doing What is undefined stays as it was. */
+  function say(doing) {
+    waiting = { ...waiting, ...JSON.parse(JSON.stringify(doing)) };
+    if (!refused) sending ??= send();
+  }
+
+  function beat() {
+    refused = false;
+    say({});
   }
 
   async function send() {
@@ -55,23 +88,24 @@ export function createHeartbeat(client, who, details) {
     // back at once joins after its farewell.
     await farewell;
     clearTimeout(timer);
-    for (; waiting && !away; await farewell) {
-      const values = waiting;
+    for (; waiting && !away && !refused; await farewell) {
+      const doing = waiting;
       waiting = undefined;
-      await call("updatePresence", { ...here, ...details.current, ...values });
+      await call("updatePresence", { ...here, ...details.current, ...doing });
+      if (waiting && !away) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
     sending = undefined;
-    if (!away) timer = setTimeout(say, document.hidden ? hiddenBeatMs : beatMs, {});
+    if (!away) timer = setTimeout(beat, document.hidden ? hiddenBeatMs : beatMs);
   }
 
   /** @param {{ type: string }} event */
   function onEvent({ type }) {
     if (type === "pagehide") {
+      if (!away) farewell = call("removePresence", here, true);
       away = true;
-      farewell = call("removePresence", here, true);
     } else if (!document.hidden) {
       away = false; // a page may come back as it was
-      say({});
+      beat();
     }
   }
 
@@ -84,8 +118,10 @@ export function createHeartbeat(client, who, details) {
   }
 
   return {
+    say,
+
     /**
-     * @param {Activity} [activity]
+     * @param {PersonActivity} [activity]
      * @param {Cursor | null} [cursor]
      * @param {Selection | null} [selection]
      */
@@ -98,7 +134,7 @@ export function createHeartbeat(client, who, details) {
         addEventListener(type, onEvent, events);
       }
       away = false;
-      say({});
+      beat();
       return leave;
     },
   };
