@@ -12,6 +12,7 @@ class Proxy:
 
     Attributes:
         cuts: How many connections were cut.
+        pieces: How often something was passed to a client.
         port: The server's; new connections go there.
         refusing: Whether new connections are closed at once.
         losing: How many answers to calls, as a probability, are lost, and their connections too.
@@ -21,7 +22,9 @@ class Proxy:
         self.port = port
         self._rng = rng
         self._open: set[asyncio.StreamWriter] = set()
+        self._news = asyncio.Event()
         self.cuts = 0
+        self.pieces = 0
         self.refusing = False
         self.losing = 0.0
         self.url = ""
@@ -52,7 +55,17 @@ class Proxy:
                     return
                 writer.write(data)
                 await writer.drain()
+                if loses:
+                    self.pieces += 1
+                    self._news.set()
         writer.close()
+
+    async def passed(self, pieces: int) -> None:
+        """Wait until clients have been told so many more, however long that takes."""
+        end = self.pieces + pieces
+        while self.pieces < end:
+            self._news.clear()
+            await self._news.wait()
 
     def cut_one(self) -> bool:
         """Reset one open connection, in the middle of whatever it says; whether there was one."""

@@ -10,7 +10,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 
 from watchfiles import (
     PythonFilter,
@@ -106,22 +106,25 @@ class _Worker:
     async def run(self, *, reload: bool) -> int:
         """Serve until cancelled, or until a process says that it cannot start."""
         pause, loop = PAUSE_SECONDS_MIN, asyncio.get_running_loop()
-        while True:
-            begun = loop.time()
-            async with self._process() as process:
-                if reload and await self._changed(process):
+        changed = asyncio.Event()
+        async with self._watching(changed) if reload else nullcontext():
+            while True:
+                begun = loop.time()
+                changed.clear()
+                async with self._process() as process:
+                    if reload and await _first(changed, process):
+                        continue
+                    code = await process.wait()
+                if reload:  # its words are above
+                    print("Waiting for a change…", file=sys.stderr)
+                    await changed.wait()
                     continue
-                code = await process.wait()
-            if reload:  # its words are above
-                print("Waiting for a change…", file=sys.stderr)
-                await anext(self._changes())
-                continue
-            if code == CANNOT_START:
-                return code
-            pause = PAUSE_SECONDS_MIN if loop.time() - begun > YOUNG_SECONDS else pause
-            print(f"A worker ended ({code}); another begins in {pause:g} s.", file=sys.stderr)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, PAUSE_SECONDS_MAX)
+                if code == CANNOT_START:
+                    return code
+                pause = PAUSE_SECONDS_MIN if loop.time() - begun > YOUNG_SECONDS else pause
+                print(f"A worker ended ({code}); another begins in {pause:g} s.", file=sys.stderr)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, PAUSE_SECONDS_MAX)
 
     @asynccontextmanager
     async def _process(self) -> AsyncGenerator[Process]:
@@ -139,22 +142,35 @@ class _Worker:
         finally:
             await _end(process)
 
-    async def _changed(self, process: Process) -> bool:
-        """Wait for a change of the code, or for the process to end; whether it was a change."""
-        changing = asyncio.ensure_future(anext(self._changes()))
-        ending = asyncio.create_task(process.wait())
-        try:
-            await asyncio.wait([changing, ending], return_when=asyncio.FIRST_COMPLETED)
-            return changing.done()
-        finally:
-            for one in (changing, ending):
-                one.cancel()
-            await asyncio.wait([changing, ending])
+    @asynccontextmanager
+    async def _watching(self, changed: asyncio.Event) -> AsyncGenerator[None]:
+        """Tells of every change of a Python file where the target is, or here.
 
-    async def _changes(self) -> AsyncGenerator[None]:
-        """Changes of Python files where the target is, or here."""
-        async for _ in awatch(folder_of(self._target), watch_filter=PythonFilter()):
+        One watch for all processes: what changes as one ends is not missed.
+        """
+
+        async def watch() -> None:
+            async for _ in awatch(folder_of(self._target), watch_filter=PythonFilter()):
+                changed.set()
+
+        watching = asyncio.create_task(watch())
+        try:
             yield
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+
+async def _first(changed: asyncio.Event, process: Process) -> bool:
+    """Wait for a change of the code, or for the process to end; whether it was a change."""
+    changing, ending = asyncio.create_task(changed.wait()), asyncio.create_task(process.wait())
+    try:
+        await asyncio.wait([changing, ending], return_when=asyncio.FIRST_COMPLETED)
+        return changing.done()
+    finally:
+        for one in (changing, ending):
+            one.cancel()
+        await asyncio.wait([changing, ending])
 
 
 async def _end(process: Process) -> None:

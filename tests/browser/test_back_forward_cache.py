@@ -61,7 +61,7 @@ async def test_a_page_that_comes_back_shows_what_happened_meanwhile(
         await shows(staying, group, await stored(server, group))
         await streams(server, 1 if staying else 0)
         await page.go_back(wait_until="commit")
-        assert await page.evaluate("kept") is True
+        await page.wait_for_function("window.kept === true")
         await shows(pages, group, await stored(server, group))
         await streams(server, 1)
         await add(server, group, 20 + index)

@@ -127,7 +127,7 @@ async def test_each_function_is_moved_by_its_import_while_the_old_one_works_on(
     async with (
         old_world(built) as old_url,
         serving(database_uri, allowed_origins=frozenset({old_url})) as server,
-        httpx2.AsyncClient(base_url=old_url, timeout=20) as http,
+        httpx2.AsyncClient(base_url=old_url, timeout=60) as http,
     ):
         task = (await server.mutation("tasks.create", title="T"))["_id"]
 

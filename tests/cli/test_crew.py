@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,15 +30,23 @@ def answer(ctx: QueryCtx) -> int:
 app = create_app(Settings(), functions=[__name__])
 """
 
+MENDED_AS_IT_ENDS = """
+import os
+from pathlib import Path
+
+Path(__file__).write_text({mended!r})
+os._exit(1)
+"""
+
 
 def workers_of(parent: int) -> list[int]:
     """The server processes that a process keeps."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"server.cli.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    found: list[int] = []
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with suppress(OSError):  # it has ended meanwhile
+            if b"server.cli.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
 
 
 def is_there(pid: int) -> bool:
@@ -61,6 +70,13 @@ async def asked(http: httpx2.AsyncClient, name: str) -> int:
                     return answer.json()["value"]
             except httpx2.HTTPError:
                 pass
+            await asyncio.sleep(0.05)
+
+
+async def answers(http: httpx2.AsyncClient, answer: int) -> None:
+    """Wait until that is the answer."""
+    async with asyncio.timeout(60):
+        while await asked(http, "answers.answer") != answer:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
@@ -104,9 +120,10 @@ async def test_a_changed_file_is_served_anew_on_the_same_port_and_a_broken_one_i
         said = server.command.stderr
         await until(lambda: any("Waiting for a change" in line for line in said))
         app.write_text(APP.replace("{answer}", "2"))
-        async with asyncio.timeout(60):
-            while await asked(server.http, "answers.answer") != 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await answers(server.http, 2)
+        mended = APP.replace("{answer}", "3")
+        app.write_text(MENDED_AS_IT_ENDS.format(mended=mended))
+        await answers(server.http, 3)
 
 
 async def test_what_cannot_start_ends_the_crew_with_its_sentence(fast_dir: Path) -> None:

@@ -29,6 +29,8 @@ from tests.headwater_command import headwater
 from tests.live import random_documents
 
 SEED = 20261126
+KILLS = 3
+"""Of each command, while it was at its work."""
 
 Client = AsyncMongoClient[Any]
 
@@ -216,33 +218,39 @@ async def test_killed_at_random_moments_and_run_again_it_ends_equal(
         await mongo[name][table].insert_many(documents)
     before = await contents(mongo, name)
 
-    async def killed_and_run(begun: Callable[[], Awaitable[bool]], *arguments: object) -> Said:
-        for _ in range(3):
+    async def killed_and_run(progress: Callable[[], Awaitable[object]], *arguments: object) -> Said:
+        """Run it until it was killed at its work so often, and then to its end."""
+        kills, wait_max = 0, 0.25
+        while kills < KILLS:
+            was = await progress()
             async with headwater(*map(str, arguments), HEADWATER_MONGODB_URI=database_uri) as one:
                 ended = asyncio.create_task(one.ended())
-                while not ended.done() and not await begun():  # noqa: ASYNC110
+                while not ended.done() and await progress() == was:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
-                await asyncio.wait([ended], timeout=rng.uniform(0, 0.25))
+                await asyncio.wait([ended], timeout=rng.uniform(0, wait_max))
                 with suppress(ProcessLookupError):  # it was quicker
                     one.process.kill()
-                killed.append(await ended != 0)
+                if await ended == 0:
+                    wait_max /= 2
+                    if "import" in arguments:
+                        await mongo.drop_database(name)  # so that there is work again
+                else:
+                    kills += 1
         return await run(*arguments, uri=database_uri)
 
-    async def writes() -> bool:
-        return any(name.startswith("export.json") for name in listed(folder))
+    async def files_made() -> object:
+        return folder.is_dir() and folder.stat().st_mtime_ns
 
-    async def stores() -> bool:
-        return await mongo[name].a.estimated_document_count() > 0
+    async def documents_stored() -> object:
+        return [await mongo[name][table].estimated_document_count() for table in "abc"]
 
-    killed: list[bool] = []
-    exported = await killed_and_run(writes, "export", "--to", folder)
+    exported = await killed_and_run(files_made, "export", "--to", folder)
     assert exported.code == 0, exported.said
-    assert not any(name.endswith(".part") for name in listed(folder))
+    assert not any(one.endswith(".part") for one in listed(folder))
     await mongo.drop_database(name)
-    imported = await killed_and_run(stores, "import", folder)
+    imported = await killed_and_run(documents_stored, "import", folder)
     assert imported.code == 0, imported.said
     assert await contents(mongo, name) == before
-    assert killed.count(True) > 2, killed
 
 
 def test_a_file_that_is_not_whole_does_not_take_the_old_ones_place(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ async def test_it_answers_like_claude() -> None:
             "max_tokens": 100,
             "messages": [{"role": "user", "content": "Why do rivers meander?"}],
         }
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=60) as http:
             response = await http.post(f"{url}/v1/messages", json=asked, headers=HEADERS)
         assert response.status_code == 200, response.text
         assert response.json()["content"][0]["type"] == "text"
@@ -49,7 +49,7 @@ async def ask(url: str) -> dict[str, Any]:
         "max_tokens": 100,
         "messages": [{"role": "user", "content": "Why do rivers meander?"}],
     }
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         response = await http.post(f"{url}/v1/messages", json=asked, headers=HEADERS)
     return response.json()
 

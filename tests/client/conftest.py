@@ -10,6 +10,7 @@ from server.client import Client
 from server.runtime import Caller
 from tests import board
 from tests.serving import Running, serving
+from tests.waiting import eventually
 
 
 def by_header(connection: HTTPConnection) -> Caller:
@@ -27,6 +28,8 @@ async def server(mongo_uri: str) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def client(server: Running) -> AsyncIterator[Client]:
+    hub = server.app._services.hub  # type: ignore[union-attr]
+    await eventually(lambda: len(hub) == 0)  # nobody follows who was of the test before
     async with Client(server.url, headers={"X-User": "ada"}) as one:
         yield one
 

@@ -103,7 +103,10 @@ async def test_a_reader_talks_until_it_is_subscribed_and_sees_only_what_is_new()
         await hang_up([reader])
 
 
-async def test_headwater_is_measured_by_its_mutations(mongo_uri: str, tmp_path: Path) -> None:
+async def test_headwater_is_measured_by_its_mutations(
+    mongo_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.peers.reconnect.CATCH_UP_SECONDS_MAX", 60.0)
     async with scene(CONTENDER["headwater"], mongo_uri, tmp_path) as running:
         assert await bytes_of_deltas(running, Sizes(deltas=10)) > 10 * len("tok00000001 ")
         size, what = await reconnect(running)

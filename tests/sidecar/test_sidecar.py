@@ -139,9 +139,13 @@ async def test_a_flood_is_cut_with_a_mark_and_ended(shared: Workspace) -> None:
 
 async def test_a_command_over_its_time_is_killed_with_its_children(shared: Workspace) -> None:
     command = "setsid sleep 1000 & echo child $!; sleep 1000"
-    call = await shared.call("run_command", command=command, timeout_seconds=1)
-    assert call["error"]["message"].startswith("It was killed because it took longer than 1 s.")
-    await gone(int(call["error"]["message"].split("child ")[1].split()[0]))
+    for seconds in (1, 5, 25):  # on a slow machine it may not even have begun
+        call = await shared.call("run_command", command=command, timeout_seconds=seconds)
+        said: str = call["error"]["message"]
+        assert said.startswith(f"It was killed because it took longer than {seconds} s.")
+        if "child " in said:
+            break
+    await gone(int(said.split("child ")[1].split()[0]))
 
 
 async def test_a_call_that_is_cancelled_is_killed(shared: Workspace) -> None:
@@ -174,7 +178,7 @@ async def test_what_a_sidecar_held_is_offered_again_or_has_failed(
             await gone(pid)
             assert await first.ended() == (-9 if killed else 0)
         if killed:
-            await _silent_for(database, at.task, 29)
+            await _silent_for(database, at.task, 10)
             now = await server.query("tasks.getWorkspaceStatus", taskId=at.task)
             assert now["status"] == "healthy"
             await _silent_for(database, at.task, 31)

@@ -19,7 +19,8 @@ from server.sidecar.watcher import Watcher
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Confined]:
-    confined = Confined(tmp_path)
+    (tmp_path / "watched").mkdir()
+    confined = Confined(tmp_path / "watched")
     yield confined
     confined.close()
 
@@ -142,15 +143,22 @@ async def watched(directory: Confined) -> AsyncIterator[asyncio.Queue[Change]]:
         await asyncio.gather(following, return_exceptions=True)
 
 
+def put(directory: Confined, path: str, text: str) -> None:
+    """Whole at once: who looks meanwhile sees no file that is still empty."""
+    made = directory.path.parent / "made"
+    made.write_text(text)
+    made.rename(directory.path / path)
+
+
 async def test_changes_are_told_as_they_happen(directory: Confined) -> None:
-    async with watched(directory) as told, asyncio.timeout(30):
+    async with watched(directory) as told, asyncio.timeout(60):
         # Whatever happens while the platform's watch begins is told too.
-        (directory.path / "a").write_text("1\n")
+        put(directory, "a", "1\n")
         assert await told.get() == Change("CREATE", "a", None, 1, 0)
         (directory.path / "d" / "e").mkdir(parents=True)
-        (directory.path / "d" / "e" / "f").write_text("1\n")
+        put(directory, "d/e/f", "1\n")
         assert await told.get() == Change("CREATE", "d/e/f", None, 1, 0)
-        (directory.path / "d" / "e" / "f").write_text("2\n")
+        put(directory, "d/e/f", "2\n")
         assert await told.get() == Change("UPDATE", "d/e/f", None, 1, 1)
         (directory.path / "d").rename(directory.path / "g")
         assert await told.get() == Change("RENAME", "g/e/f", "d/e/f", 0, 0)
@@ -164,6 +172,6 @@ async def test_where_the_platform_does_not_watch_it_is_looked(
 
     monkeypatch.setattr("server.sidecar.watcher.awatch", refused)
     monkeypatch.setattr(limits, "POLL_SECONDS", 0.01)
-    async with watched(directory) as told, asyncio.timeout(30):
-        (directory.path / "a").write_text("1\n")
+    async with watched(directory) as told, asyncio.timeout(60):
+        put(directory, "a", "1\n")
         assert await told.get() == Change("CREATE", "a", None, 1, 0)
