@@ -150,8 +150,11 @@ class _Worker:
         """
 
         async def watch() -> None:
-            async for _ in awatch(folder_of(self._target), watch_filter=PythonFilter()):
-                changed.set()
+            try:
+                async for _ in awatch(folder_of(self._target), watch_filter=PythonFilter()):
+                    changed.set()
+            except OSError as error:  # too many watches of this machine's programs, say
+                print(f"Changes are not noticed any more: {error}", file=sys.stderr)
 
         watching = asyncio.create_task(watch())
         try:
