@@ -142,22 +142,24 @@ async def test_a_request_that_is_made_again_shows_in_the_message_when(database_u
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
         standin.script.add(
-            Reply(failure=StatusError(429, "rate_limit_error", retry_after_s=0.4)),
-            Reply(failure=StatusError(529, "overloaded_error", retry_after_s=0.3)),
+            Reply(failure=StatusError(429, "rate_limit_error", retry_after_s=1.0)),
+            Reply(failure=StatusError(529, "overloaded_error", retry_after_s=0.9)),
             Reply([Text(["Well."])]),
         )
         message = await begin(server, await new_task(server))
-        async with watching(server, message) as follower:
+        seen: dict[int, Any] = {}
+
+        def watch(id_: str, _: Any, new: Any) -> None:
+            if id_ == "m" and "retrying" in new:
+                seen[new["retrying"]["attempt"]] = new
+
+        async with watching(server, message, watch) as follower:
             for attempt, code, wait_ms in (
-                (1, "claude_rate_limited", 400),
-                (2, "claude_overloaded", 300),
+                (1, "claude_rate_limited", 1_000),
+                (2, "claude_overloaded", 900),
             ):
-                await follower.until(
-                    lambda f, attempt=attempt: (
-                        f.values["m"].get("retrying", {}).get("attempt") == attempt
-                    )
-                )
-                shown = follower.values["m"]
+                await follower.until(lambda _, attempt=attempt: attempt in seen)
+                shown = seen[attempt]
                 assert (shown["status"], shown["retrying"]["code"]) == ("STREAMING", code)
                 assert shown["retrying"]["at"] >= shown["createdAt"] + wait_ms
                 assert shown["retrying"]["at"] <= shown["updatedAt"] + wait_ms
