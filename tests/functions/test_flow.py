@@ -8,8 +8,9 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.functions import message_part, message_parts, message_writer
+from server.functions import message_part, message_parts, message_writer, replies
 from server.llm.standin import Reply, StandinServer, StatusError, Text, Thinking, ToolUse
+from server.runtime import ActionCtx
 from server.store.connection import database_name
 from tests.functions.chat import at_rest, begin, ended, new_task, talking, text_of, watching
 from tests.serving import Running
@@ -61,6 +62,33 @@ async def test_the_counted_bytes_are_near_what_the_oplog_holds(
         print(f"counted {counted}, held {held}: {counted / held:.2f}")
         # A step's transaction holds its tool calls too, which are no writing of the reply.
         assert 0.6 < counted / held < 1.3
+
+
+async def test_the_news_of_its_own_ending_does_not_stop_whoever_writes_it(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MongoDB tells of a commit before whoever committed has heard of it."""
+    go_on, run_mutation = asyncio.Event(), ActionCtx.run_mutation
+
+    async def held(self: ActionCtx, function: Any, **arguments: Any) -> Any:
+        answer = await run_mutation(self, function, **arguments)
+        if function is replies.record:
+            await go_on.wait()
+        return answer
+
+    monkeypatch.setattr(ActionCtx, "run_mutation", held)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([Text(["a word or two, "] * 400)]))
+        task = await new_task(server)
+        message = await begin(server, task)
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+            later = (await server.mutation("tasks.update", taskId=task, title="Later"))["title"]
+            assert later == (await server.query("tasks.get", taskId=task))["title"]
+            go_on.set()
+            await at_rest(server)
+        assert await counter(server, "reply_written_bytes") > 2 * len("a word or two, " * 400)
 
 
 async def test_a_very_long_reply_costs_what_its_deltas_cost(
