@@ -13,12 +13,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo import AsyncMongoClient
 
+from server.core import limits
 from server.store.embedded import EmbeddedMongo
 
 # What runs in the background of a shell ignores Ctrl-C, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is no reason to fail: no example has a deadline, and none is made too slowly.
+settings.register_profile(
+    "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 _transports: Any = vars(selector_events)["_SelectorTransport"]
 _warn_of_transport = _transports.__del__
@@ -66,6 +74,22 @@ async def mongo(mongo_uri: str) -> AsyncIterator[AsyncMongoClient[Any]]:
     """A client of it, with which to tidy up."""
     async with AsyncMongoClient[Any](mongo_uri, w="majority", journal=True) as client:
         yield client
+
+
+@pytest.fixture
+def patient_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream's first word waits for all of its queries, however slow the machine is."""
+    monkeypatch.setattr(limits, "FIRST_GRACE_SECONDS", 60.0)
+
+
+@pytest.fixture
+async def slow_transactions(mongo: AsyncMongoClient[Any]) -> AsyncIterator[None]:
+    """MongoDB gives up no transaction, however slow the machine is."""
+    name = "transactionLifetimeLimitSeconds"
+    before = (await mongo.admin.command("getParameter", 1, **{name: 1}))[name]
+    await mongo.admin.command("setParameter", 1, **{name: 600})
+    yield
+    await mongo.admin.command("setParameter", 1, **{name: before})
 
 
 @pytest.fixture

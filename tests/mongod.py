@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from socket import socket
 
@@ -11,11 +12,17 @@ from pymongo import AsyncMongoClient
 
 from server.store.mongod import find_mongod
 
+PORTS = range(20_000, 32_000)
+"""Below those that a system gives to whoever asks for any, so that nobody is given one of them."""
+
 
 def unused_port() -> int:
-    with closing(socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that is free, and stays so until it is used."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with closing(socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ async def write_reply(
     loop = _Loop(ctx, claude, message, writer, key)
     try:
         async with asyncio.timeout(REPLY_SECONDS_MAX):
-            await _while_ours(ctx, message, loop.run(opened))
+            await _while_ours(ctx, message, writer, loop.run(opened))
     except Fenced:
         await writer.tell_usage()
     except asyncio.CancelledError:
@@ -82,7 +82,7 @@ async def write_reply(
 
 
 async def _while_ours(
-    ctx: ActionCtx, message: ChatMessage, work: Coroutine[Any, Any, None]
+    ctx: ActionCtx, message: ChatMessage, writer: MessageWriter, work: Coroutine[Any, Any, None]
 ) -> None:
     """Do `work` while the message is ours to write: renew the lease, and watch who else writes.
 
@@ -96,6 +96,8 @@ async def _while_ours(
     ]
     try:
         await asyncio.wait([working, *guards], return_when=asyncio.FIRST_COMPLETED)
+        if writer.is_ending:  # the news may be of this very ending, which learns what it came to
+            await asyncio.wait([working])
         if working.done():
             working.result()
             return

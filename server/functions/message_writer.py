@@ -71,6 +71,7 @@ class MessageWriter:
 
     Attributes:
         attempt: Which one at the reply it is.
+        is_ending: Whether the message's ending is being written, or has been.
     """
 
     def __init__(self, ctx: ActionCtx, message: ChatMessage) -> None:
@@ -89,6 +90,7 @@ class MessageWriter:
         self._closing = False
         self._step = 0
         self._is_open = False
+        self.is_ending = False
         self._usage = UsageSum(message)
         self._request_id: str | None = None
 
@@ -339,6 +341,7 @@ class MessageWriter:
         unset: Sequence[str] = (),
     ) -> list[Entry]:
         recorded: list[Entry] = []
+        self.is_ending = status is not None
 
         async def attempt(again: bool) -> None:
             if self._are_gone and status not in ("FAILED", "INTERRUPTED"):

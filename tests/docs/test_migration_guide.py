@@ -33,9 +33,10 @@ async def test_the_module_in_the_guide_runs(
     vars(sys.modules.pop("moving"))["users_by_session"]["s"] = "ada"
 
     async with app.lifespan(), http_server(app) as url:
-        old = httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"})
-        ada = httpx2.AsyncClient(base_url=url, cookies={"session": "s"})
-        stranger = httpx2.AsyncClient(base_url=url)
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        old = httpx2.AsyncClient(base_url=url, headers=bearer, timeout=60)
+        ada = httpx2.AsyncClient(base_url=url, cookies={"session": "s"}, timeout=60)
+        stranger = httpx2.AsyncClient(base_url=url, timeout=60)
 
         async def call(who: Any, path: str, **arguments: Any) -> Any:
             answer = await who.post(f"/api/{path}", json=arguments)

@@ -31,7 +31,7 @@ async def test_the_app_in_the_readme_runs(
     async with (
         app.lifespan(),
         http_server(app) as url,
-        httpx2.AsyncClient(base_url=url, timeout=20) as http,
+        httpx2.AsyncClient(base_url=url, timeout=60) as http,
     ):
         follower = Follower(http, {"n": ("notes.byBoard", {"board": "x"})})
         async with follower.following():

@@ -51,7 +51,7 @@ class Scene:
         """Wait until the follower has everything, and look at how it came."""
         count = {"all": self.written, "done": 0}
         await self.follower.until(
-            lambda f: len(f.values["c"]) == self.written and f.values["n"] == count, 30
+            lambda f: len(f.values["c"]) == self.written and f.values["n"] == count
         )
         for ranks in self.seen:
             assert ranks == list(range(len(ranks))), "in order, none lost, none doubled"
@@ -64,7 +64,7 @@ class Scene:
 
     async def becomes(self, status: int) -> None:
         """Wait until /readyz says `status`."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await self.server.http.get("/readyz")).status_code != status:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -156,7 +156,7 @@ async def test_every_session_killed_again_and_again_loses_nothing(members: Repli
 
 async def busy_reading(members: ReplicaSet) -> None:
     """Wait until the server's own `find` is held up on the primary."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             pipeline = [
                 {"$currentOp": {"allUsers": True, "idleConnections": False}},

@@ -13,12 +13,14 @@ import pytest
 from bson import Timestamp
 from pymongo import AsyncMongoClient
 
+from server.feed.change_stream import Batch
 from tests import card_app
 from tests.headwater_command import serving_process
 from tests.proxy import proxy_to
 from tests.replica_set import ReplicaSet, replica_set
 from tests.serving import Running, serving
 from tests.sse import Follower
+from tests.waiting import eventually
 
 QUERIES = {
     "c": ("cardApp.cards", {"group": "x"}),
@@ -91,7 +93,7 @@ async def metric(server: Running, name: str) -> float:
 
 async def until_metric(server: Running, name: str, value: float) -> None:
     """Wait until a number of /metrics has come to `value`."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await metric(server, name) < value:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -118,12 +120,20 @@ async def test_an_error_that_never_ends_is_not_asked_about_ten_times_a_second(
     single: ReplicaSet, database: str
 ) -> None:
     async with watched(single, database) as (server, follower, cards):
-        opened = await commands(single, "aggregate")
+        stream, opened = server.app._services.feed._stream, 0  # type: ignore[union-attr]
+        open_ = stream.open
+
+        async def opening() -> Batch:
+            nonlocal opened
+            opened += 1
+            return await open_()
+
+        stream.open = opening  # type: ignore[method-assign]
         await single.fail("getMore", appName=FEED, errorCode=8, times=5)  # UnknownError
         await until_metric(server, "headwater_feed_losses_total", 1)  # it is given up at last
         await cards.insert_one({"_id": "second", "group": "x", "rank": 1})
         await follower.until(lambda f: ranks(f) == [0, 1] and f.values["n"]["all"] == 2)
-        assert await commands(single, "aggregate") - opened < 20
+        assert 0 < opened < 20
 
 
 async def test_an_oplog_that_rolled_over_while_the_feed_was_cut_off_is_told(
@@ -150,7 +160,7 @@ async def test_an_oplog_that_rolled_over_while_the_feed_was_cut_off_is_told(
                 await roll_over(single, client[database], begin)
                 assert (await server.http.get("/readyz")).status_code == 503
                 proxy.refusing = False
-                await follower.until(lambda f: ranks(f) == [0, 1] and len(told_anew(f)) >= 6, 40)
+                await follower.until(lambda f: ranks(f) == [0, 1] and len(told_anew(f)) >= 6)
                 assert await metric(server, "headwater_feed_losses_total") == 1
                 await cards.insert_one({"_id": "third", "group": "x", "rank": 2})
                 await follower.until(lambda f: ranks(f) == [0, 1, 2])
@@ -180,10 +190,10 @@ async def test_an_oplog_that_rolled_over_under_a_frozen_server_is_told(
                 await roll_over(single, client[database], begin)
             finally:
                 server.command.process.send_signal(signal.SIGCONT)
-            await follower.until(lambda f: ranks(f) == [0, 1] and len(told_anew(f)) >= 6, 40)
+            await follower.until(lambda f: ranks(f) == [0, 1] and len(told_anew(f)) >= 6)
             await cards.insert_one({"_id": "third", "group": "x", "rank": 2})
             await follower.until(lambda f: ranks(f) == [0, 1, 2])
-        assert "lost its history" in server.command.said
+        await eventually(lambda: "lost its history" in server.command.said)
 
 
 async def test_an_event_over_16_megabytes_is_got_past(
@@ -237,11 +247,3 @@ async def roll_over(single: ReplicaSet, database: Any, past: Timestamp) -> None:
             entry = await client["local"]["oplog.rs"].find_one(sort=[("$natural", 1)])
             if entry is not None and entry["ts"] > past:
                 return
-
-
-async def commands(single: ReplicaSet, name: str) -> int:
-    """How many commands of that name the mongod has been given."""
-    client = single.members[0].client
-    assert client is not None
-    status = await client.admin.command("serverStatus")
-    return status["metrics"]["commands"][name]["total"]

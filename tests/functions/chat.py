@@ -1,7 +1,7 @@
 """Talks in a task through a real server, and waits for what becomes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,8 +47,10 @@ async def begin(
 
 
 @asynccontextmanager
-async def watching(server: Running, message: str) -> AsyncIterator[Follower]:
-    """Follows one message and its calls, from what was done so far."""
+async def watching(
+    server: Running, message: str, watch: Callable[[str, Any, Any], None] = lambda *_: None
+) -> AsyncIterator[Follower]:
+    """Follows one message and its calls, from what was done so far; `watch` as a follower's."""
     done = server.wrote
     follower = Follower(
         server.http,
@@ -56,6 +58,7 @@ async def watching(server: Running, message: str) -> AsyncIterator[Follower]:
             "m": ("messages.get", {"messageId": message}),
             "t": ("toolCallTracking.byMessage", {"messageId": message}),
         },
+        watch=watch,
     )
     async with follower.following():
         await follower.until(lambda f: {"m", "t"} <= f.values.keys() and f.has_passed(done))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import server.functions
-from server.llm.standin import Reply, StandinServer, Text
+from server.llm.standin import Reply, Stalled, StandinServer, Text
 from server.store.motor import MotorDatabase
 from tests import board
 from tests.functions.chat import begin, ended, new_task, text_of, watching
@@ -59,31 +59,41 @@ async def test_a_raise_rolls_everything_back(by_motor: Running) -> None:
 
 
 async def test_a_reply_grows_by_appends(by_motor: Running) -> None:
-    by_motor.script.add(Reply([Text(["word "] * 40)], delta_interval_ms=5))
-    task = await new_task(by_motor)
-    message = await begin(by_motor, task)
-    async with watching(by_motor, message) as follower:
-        await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+    go_on = asyncio.Event()
+    begins = Stalled(after=1, until=go_on)
+    by_motor.script.add(Reply([Text(["word "] * 4_000)], delta_interval_ms=5, failure=begins))
+    message = await begin(by_motor, await new_task(by_motor))
+
+    def appends(follower: Follower) -> int:
         operations = [
             operation["op"]
             for event in follower.events
             for operation in event.data["queries"].get("m", {}).get("patch", [])
         ]
-        assert operations.count("append") > 3
-        assert text_of(follower.values["m"]) == "word " * 40
+        return operations.count("append")
+
+    async with watching(by_motor, message) as follower:
+        go_on.set()
+        await follower.until(lambda f: appends(f) > 3)
+        await by_motor.action("streaming.cancelStream", messageId=message)
+        await follower.until(lambda f: f.values["m"]["status"] == "CANCELLED")
+        text = text_of(follower.values["m"])
+    assert text
+    assert text == "word " * (len(text) // 5)
+    assert text == text_of(await ended(by_motor, message))
 
 
 async def test_a_reply_holds_its_lease_past_its_length_and_is_cancelled_at_once(
     by_motor: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.functions.reply_lease.LEASE_SECONDS", 0.5)
+    monkeypatch.setattr("server.functions.reply_lease.LEASE_SECONDS", 2.0)
     by_motor.script.add(Reply([Text(["word "] * 4_000)], delta_interval_ms=5))
     message = await begin(by_motor, await new_task(by_motor))
     async with watching(by_motor, message) as follower:
-        await follower.until(lambda f: len(text_of(f.values["m"])) > 1_000)  # a second and more
+        await follower.until(lambda f: len(text_of(f.values["m"])) > 2_500)  # 2.5 s and more
         assert follower.values["m"]["status"] == "STREAMING"
         said = await by_motor.action("streaming.cancelStream", messageId=message)
         assert said == {"cancelled": True}
         await follower.until(lambda f: f.values["m"]["status"] == "CANCELLED")
     text = text_of(await ended(by_motor, message))
-    assert 1_000 < len(text) < 20_000
+    assert 2_500 < len(text) < 20_000

@@ -8,8 +8,9 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
-from server.functions import message_part, message_parts, message_writer
+from server.functions import message_part, message_parts, message_writer, replies
 from server.llm.standin import Reply, StandinServer, StatusError, Text, Thinking, ToolUse
+from server.runtime import ActionCtx
 from server.store.connection import database_name
 from tests.functions.chat import at_rest, begin, ended, new_task, talking, text_of, watching
 from tests.serving import Running
@@ -61,6 +62,33 @@ async def test_the_counted_bytes_are_near_what_the_oplog_holds(
         print(f"counted {counted}, held {held}: {counted / held:.2f}")
         # A step's transaction holds its tool calls too, which are no writing of the reply.
         assert 0.6 < counted / held < 1.3
+
+
+async def test_the_news_of_its_own_ending_does_not_stop_whoever_writes_it(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MongoDB tells of a commit before whoever committed has heard of it."""
+    go_on, run_mutation = asyncio.Event(), ActionCtx.run_mutation
+
+    async def held(self: ActionCtx, function: Any, **arguments: Any) -> Any:
+        answer = await run_mutation(self, function, **arguments)
+        if function is replies.record:
+            await go_on.wait()
+        return answer
+
+    monkeypatch.setattr(ActionCtx, "run_mutation", held)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([Text(["a word or two, "] * 400)]))
+        task = await new_task(server)
+        message = await begin(server, task)
+        async with watching(server, message) as follower:
+            await follower.until(lambda f: f.values["m"]["status"] == "COMPLETED")
+            later = (await server.mutation("tasks.update", taskId=task, title="Later"))["title"]
+            assert later == (await server.query("tasks.get", taskId=task))["title"]
+            go_on.set()
+            await at_rest(server)
+        assert await counter(server, "reply_written_bytes") > 2 * len("a word or two, " * 400)
 
 
 async def test_a_very_long_reply_costs_what_its_deltas_cost(
@@ -142,22 +170,24 @@ async def test_a_request_that_is_made_again_shows_in_the_message_when(database_u
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
         standin.script.add(
-            Reply(failure=StatusError(429, "rate_limit_error", retry_after_s=0.4)),
-            Reply(failure=StatusError(529, "overloaded_error", retry_after_s=0.3)),
+            Reply(failure=StatusError(429, "rate_limit_error", retry_after_s=1.0)),
+            Reply(failure=StatusError(529, "overloaded_error", retry_after_s=0.9)),
             Reply([Text(["Well."])]),
         )
         message = await begin(server, await new_task(server))
-        async with watching(server, message) as follower:
+        seen: dict[int, Any] = {}
+
+        def watch(id_: str, _: Any, new: Any) -> None:
+            if id_ == "m" and "retrying" in new:
+                seen[new["retrying"]["attempt"]] = new
+
+        async with watching(server, message, watch) as follower:
             for attempt, code, wait_ms in (
-                (1, "claude_rate_limited", 400),
-                (2, "claude_overloaded", 300),
+                (1, "claude_rate_limited", 1_000),
+                (2, "claude_overloaded", 900),
             ):
-                await follower.until(
-                    lambda f, attempt=attempt: (
-                        f.values["m"].get("retrying", {}).get("attempt") == attempt
-                    )
-                )
-                shown = follower.values["m"]
+                await follower.until(lambda _, attempt=attempt: attempt in seen)
+                shown = seen[attempt]
                 assert (shown["status"], shown["retrying"]["code"]) == ("STREAMING", code)
                 assert shown["retrying"]["at"] >= shown["createdAt"] + wait_ms
                 assert shown["retrying"]["at"] <= shown["updatedAt"] + wait_ms

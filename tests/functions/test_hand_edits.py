@@ -105,7 +105,7 @@ async def test_what_somebody_changes_inside_of_a_part_ends_nothing(database_uri:
 async def test_a_lease_that_ran_out_and_was_renewed_too_late_is_no_edit(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reply_lease, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(reply_lease, "LEASE_SECONDS", 3.0)
     monkeypatch.setattr(streaming.sweep, "seconds", 0.1)
     append = ActionCtx.append_together
     refused: list[bool] = []

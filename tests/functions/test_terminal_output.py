@@ -124,12 +124,14 @@ async def test_an_append_is_told_as_an_append_of_its_text_alone_however_long_the
 ) -> None:
     follower = Follower(server.http, {"o": ("terminalOutput.byTask", {"taskId": task})})
     async with follower.following():
-        for n in range(200):
+        await append(server, task, "line 000\n", offset=0)
+        await follower.until(lambda f: text_of(f.values.get("o", [])) != "")
+        before = len(follower.events)
+        for n in range(1, 200):
             await append(server, task, f"line {n:03}\n", offset=9 * n)
         whole = "".join(f"line {n:03}\n" for n in range(200))
         await follower.until(lambda f: text_of(f.values.get("o", [])) == whole)
-        events = [event for event in follower.events if event.data["queries"]]
-        appends = events[-50:]
+        appends = [event for event in follower.events[before:] if event.data["queries"]]
         for event in appends:
             (operation,) = event.data["queries"]["o"]["patch"]
             assert operation["op"] == "append"

@@ -46,6 +46,7 @@ async def test_a_call_whose_executor_falls_silent_is_offered_again_or_has_failed
             assert (taken["status"], taken["executor"]) == ("RUNNING", "$first")
             kept = await server.mutation("toolCallTracking.claim", id=id_, executor="$first")
             assert kept["claims"] == 1
+            await follower.until(lambda f: f.values["t"][0]["status"] == "RUNNING")
             calls = client[database_name(database_uri)]["agentTools"]
             silent = [{"$set": {"expiresAt": {"$subtract": ["$$NOW", 1]}}}]
             await calls.update_one({"_id": id_}, silent)

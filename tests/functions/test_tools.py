@@ -90,20 +90,21 @@ async def test_arguments_grow_and_the_document_comes_when_they_are_complete(
 ) -> None:
     standin = StandinServer()
     async with standin, talking(database_uri, standin) as server:
-        pieces = ['{"path"', ': "a', '.py"}']
-        standin.script.add(
-            Reply([ToolUse("read_file", {"path": "a.py"}, deltas=pieces)], delta_interval_ms=80),
-            DONE,
-        )
+        pieces, go_on = ['{"path"', ': "a', '.py"}'], asyncio.Event()
+        call = ToolUse("read_file", {"path": "a.py"}, deltas=pieces)
+        standin.script.add(Reply([call], failure=Stalled(after=2, until=go_on)), DONE)
         task = await new_task(server)
         message = await begin(server, task, tools=[EXTERNAL])
         async with watching(server, message) as follower:
             await follower.until(lambda f: kinds(f.values["m"]) == ["tool-call"])
+            begun = "".join(pieces[:2])
+            await follower.until(lambda f: f.values["m"]["parts"][0]["argsText"] == begun)
             assert "args" not in follower.values["m"]["parts"][0]
             assert follower.values["t"] == []
+            go_on.set()
             await follower.until(lambda f: len(f.values["t"]) == 1)
-            (call,) = follower.values["t"]
-            assert (call["status"], call["args"]) == ("PENDING", {"path": "a.py"})
+            (waits,) = follower.values["t"]
+            assert (waits["status"], waits["args"]) == ("PENDING", {"path": "a.py"})
             (waiting,) = await server.query("toolCallTracking.pending", taskId=task)
             await server.mutation("toolCallTracking.claim", id=waiting["_id"], executor="e1")
             taken = await server.http.post(
@@ -114,7 +115,7 @@ async def test_arguments_grow_and_the_document_comes_when_they_are_complete(
             assert await server.query("toolCallTracking.pending") == []
             await server.mutation(
                 "toolCallTracking.updateResult",
-                toolCallId=call["toolCallId"],
+                toolCallId=waits["toolCallId"],
                 status="COMPLETED",
                 result={"text": "print()"},
             )
@@ -354,7 +355,7 @@ async def test_cancelling_ends_the_calls_and_the_tools(database_uri: str) -> Non
             await follower.until(lambda f: f.values["m"]["status"] == "CANCELLED")
             await follower.until(lambda f: {one["status"] for one in f.values["t"]} == {"FAILED"})
             assert {one["error"]["code"] for one in follower.values["t"]} == {"cancelled"}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(50):  # the tool itself would hold for longer
             await at_rest(server)
         late = await server.http.post(
             "/api/mutation/toolCallTracking.updateResult",

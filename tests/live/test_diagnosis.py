@@ -103,6 +103,9 @@ async def test_a_maintained_query_counts_changes_and_reads_once(server: Running)
             await has_value(follower)
         for size in range(5):
             await server.mutation("diagnosedApp.found", town="x", size=size)
+            await first.until(
+                lambda f, size=size: f.values["q"][:1] and f.values["q"][0]["size"] == size
+            )
         await server.mutation("diagnosedApp.found", town="elsewhere")
         await first.until(lambda f: [one["size"] for one in f.values["q"]] == [4, 3, 2])
         found = await row(server, "inTown")

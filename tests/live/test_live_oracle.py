@@ -5,8 +5,10 @@ and go. Whatever a follower is told is compared with what the query returns at t
 """
 
 import asyncio
+import itertools
 import os
 import random
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -29,6 +31,8 @@ from tests.sse import Follower
 SEED = int(os.environ.get("HEADWATER_SEED", "20261122"))
 WRITES = 6_000 if os.environ.get("HEADWATER_FUZZ") else 300
 FOLLOWERS = 6
+TOLD_MIN = 400
+"""Values that are told at least; where that is slow, more is written."""
 GROUPS = ("x", "y")
 
 QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -67,12 +71,14 @@ class Fresh:
         return self._known[key]
 
 
-async def write(uri: str, rng: random.Random, count: int) -> None:
-    """Random writes by a connection of our own, some of them transactions."""
+async def write(uri: str, rng: random.Random, count: int, is_enough: Callable[[], bool]) -> None:
+    """Random writes by a connection of our own, some of them transactions; `count`, or more."""
     async with AsyncMongoClient[dict[str, Any]](uri, w="majority") as client:
         cards = client[database_name(uri)]["cards"]
         members = client[database_name(uri)]["members"]
-        for _ in range(count):
+        for number in itertools.count():
+            if number >= count and is_enough():
+                return
             id_ = f"c{rng.randrange(40)}"
             match rng.randrange(12):
                 case 0 | 1:
@@ -153,7 +159,13 @@ async def test_whatever_a_follower_is_told_is_what_the_query_returns_there(
             for n, one in enumerate(followers)
         ]
         writers = [
-            write(database_uri, random.Random(SEED + 100 + n), WRITES // 3) for n in range(3)
+            write(
+                database_uri,
+                random.Random(SEED + 100 + n),
+                WRITES // 3,
+                lambda: sum(len(values) for _, values, _ in told) > TOLD_MIN,
+            )
+            for n in range(3)
         ]
         watcher = Follower(server.http, QUERIES, strict=strict)
         take = watcher.take

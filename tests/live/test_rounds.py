@@ -1,7 +1,7 @@
 """When live queries are run, and that nothing is run for nothing."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -115,7 +115,8 @@ async def test_what_cannot_be_sorted_leaves_a_sliding_window_and_the_query_recov
 
     async with player(mongo_uri) as playing, parts(playing.feed, playing.client, name) as running:
         database = playing.client[name]
-        side_by_side = {"_id": "1", "a": [1, 2], "b": [1, 2], "seen": datetime.now(UTC)}
+        seen = datetime.now(UTC) + timedelta(seconds=1)  # time enough for a first run
+        side_by_side = {"_id": "1", "a": [1, 2], "b": [1, 2], "seen": seen}
         await database["things"].insert_one(side_by_side)
         live = running.registry.subscribe("sliding", "sliding", sliding, _Nobody())
         await eventually(lambda: live.ready)

@@ -1,7 +1,6 @@
 """The real SDK against the stand-in, over real HTTP."""
 
 import asyncio
-import socket
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -48,6 +47,7 @@ from server.llm.standin import (
     ToolUse,
 )
 from tests.llm.conftest import CALLERS_KEY, KEY, LIMITS
+from tests.mongod import unused_port
 
 HELLO: ChatTurn = {"role": "user", "content": "Hello"}
 REQUEST = ChatRequest(messages=[HELLO])
@@ -385,7 +385,7 @@ async def test_a_failure_in_mid_stream_ends_the_reply_with_its_name(
 
 
 async def test_silence_is_a_timeout(standin: StandinServer):
-    limits = ClaudeLimits(silence_timeout_ms=50)
+    limits = ClaudeLimits(silence_timeout_ms=1_000)
     standin.script.add(Reply([THREE], failure=Stalled(after=1)))
     async with Claude(KEY, standin.base_url, limits=limits) as claude:
         heard, error = await hear_until_failure(claude)
@@ -394,7 +394,7 @@ async def test_silence_is_a_timeout(standin: StandinServer):
 
 
 async def test_pings_alone_are_a_timeout_too(standin: StandinServer):
-    limits = ClaudeLimits(silence_timeout_ms=100, event_timeout_ms=150)
+    limits = ClaudeLimits(silence_timeout_ms=1_000, event_timeout_ms=1_200)
     standin.script.add(Reply([THREE], failure=Stalled(after=1, ping_interval_ms=10)))
     async with Claude(KEY, standin.base_url, limits=limits) as claude:
         heard, error = await hear_until_failure(claude)
@@ -478,5 +478,4 @@ async def _first_delta(events: AsyncIterator[Event]) -> None:
 
 def _nobody() -> str:
     """An address at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return f"http://127.0.0.1:{unused_port()}"

@@ -39,7 +39,7 @@ RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "noon"}
 @pytest.fixture
 async def http(standin: StandinServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(
-        base_url=standin.base_url, headers=HEADERS, trust_env=False, verify=False
+        base_url=standin.base_url, headers=HEADERS, timeout=60, trust_env=False, verify=False
     ) as http:
         yield http
 
@@ -311,10 +311,15 @@ def test_run_standin_says_where_it_is_and_ends_on_ctrl_c():
         assert process.stdout is not None
         base_url = process.stdout.readline().strip()
         response = httpx2.post(
-            f"{base_url}/v1/messages", json=BODY, headers=HEADERS, trust_env=False, verify=False
+            f"{base_url}/v1/messages",
+            json=BODY,
+            headers=HEADERS,
+            timeout=60,
+            trust_env=False,
+            verify=False,
         )
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert response.json()["type"] == "message"
     assert (process.returncode, errors) == (0, "")
 

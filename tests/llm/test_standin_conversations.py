@@ -23,7 +23,7 @@ LONG = {"type": "ephemeral", "ttl": "1h"}
 @pytest.fixture
 async def http(standin: StandinServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(
-        base_url=standin.base_url, headers=HEADERS, trust_env=False, verify=False
+        base_url=standin.base_url, headers=HEADERS, timeout=60, trust_env=False, verify=False
     ) as http:
         yield http
 

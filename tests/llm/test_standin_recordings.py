@@ -36,7 +36,7 @@ GO_ON = {"type": "text", "text": "Go on."}
 @pytest.fixture
 async def http(standin: StandinServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(
-        base_url=standin.base_url, headers=HEADERS, trust_env=False, verify=False
+        base_url=standin.base_url, headers=HEADERS, timeout=60, trust_env=False, verify=False
     ) as http:
         yield http
 

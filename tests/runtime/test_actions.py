@@ -54,7 +54,7 @@ async def work(
 async def actions_ended() -> None:
     """Wait until no action is at work; server and test are one process."""
     tasks = [task for task in asyncio.all_tasks() if task.get_name() == "action board.work"]
-    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
 
 
 async def worked(server: Running) -> None:

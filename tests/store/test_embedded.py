@@ -50,7 +50,7 @@ class Owner:
     mongod_pidfd: int
 
     async def mongod_ended(self) -> bool:
-        ready, _, _ = await asyncio.to_thread(select.select, [self.mongod_pidfd], [], [], 20)
+        ready, _, _ = await asyncio.to_thread(select.select, [self.mongod_pidfd], [], [], 60)
         return bool(ready)
 
 

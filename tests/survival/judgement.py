@@ -69,7 +69,7 @@ async def _views(stage: Stage, run: Run, servers: list[Server]) -> list[str]:
         t = await server.call("query", "toolCallTracking.byMessage", messageId=message)
         faults += _other(server.url, {"m": m, "t": t}, stored)
     with suppress(TimeoutError):
-        await run.witness.follower.until(lambda f: not _other("", f.values, stored), 30)
+        await run.witness.follower.until(lambda f: not _other("", f.values, stored), 60)
     faults += _other("the subscriber", run.witness.follower.values, stored)
     return [*faults, f"stored is {stored}"] if faults else []
 

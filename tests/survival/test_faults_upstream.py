@@ -28,7 +28,7 @@ SEED = int(os.environ.get("HEADWATER_SEED", "20261126"))
 FUZZ = bool(os.environ.get("HEADWATER_FUZZ"))
 SAMPLE = 16
 AT_ONCE = 32
-SILENCE_MS = 1_500
+SILENCE_MS = 3_000
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from tests.sse import Event, Follower, events_of
 
 GATE = asyncio.Event()
 
+pytestmark = pytest.mark.usefixtures("patient_streams")
+
 
 @query
 async def slow(ctx: QueryCtx, group: str) -> list[int]:
@@ -239,6 +241,12 @@ async def test_resuming_while_a_query_was_behind_loses_nothing(database_uri: str
             await follower.until(lambda f: f.values["s"] == [2])
 
 
+async def finds_of(cards: Any) -> int:
+    """How many finds mongod has made in a collection."""
+    totals = (await cards.database.client.admin.command("top"))["totals"]
+    return totals[cards.full_name]["queries"]["count"]
+
+
 async def test_deltas_cost_no_read_and_come_as_appends(database_uri: str) -> None:
     async with (
         serving(database_uri, [card_app]) as server,
@@ -250,15 +258,14 @@ async def test_deltas_cost_no_read_and_come_as_appends(database_uri: str) -> Non
             await follower.until(lambda f: len(f.values) == 2)
             rounds = server.app._services.registry.rounds  # type: ignore[union-attr]
             before = (rounds.runs, rounds.fetches)
-            queries = (await client.admin.command("serverStatus"))["opcounters"]["query"]
             cards = client[database_name(database_uri)]["cards"]
+            queries = await finds_of(cards)
             for number in range(200):
                 await cards.update_one({"_id": made["_id"]}, {"$push": {"text": f"{number} "}})
             whole = "".join(f"{number} " for number in range(200))
             await follower.until(lambda f: f.values["c"][0]["text"] == whole)
             assert (rounds.runs, rounds.fetches) == before
-            after = (await client.admin.command("serverStatus"))["opcounters"]["query"]
-            assert after - queries < 5, "mongod itself counts none for us"
+            assert await finds_of(cards) == queries, "mongod itself counts none for us"
         grown = [e for e in follower.events if e.data["queries"].get("c", {}).get("patch")]
         operations = [o for e in grown for o in e.data["queries"]["c"]["patch"]]
         assert {o["op"] for o in operations} == {"append"}
@@ -301,7 +308,7 @@ async def test_a_reader_beyond_the_log_takes_a_snapshot(
                 await leaving.until(lambda f: "c" in f.values)
             for rank in range(20):
                 await server.mutation("cardApp.add", group="x", rank=rank)
-            await staying.until(lambda f: len(f.values["c"]) == 21)
+                await staying.until(lambda f, n=rank + 2: len(f.values["c"]) == n)
             async with leaving.following():
                 await leaving.until(lambda f: f.values == staying.values)
             assert leaving.snapshots == 2
@@ -356,7 +363,7 @@ async def test_a_stalled_reader_is_dropped_and_harms_nobody(
                 assert len(hub) == 2
                 cards = client[database_name(database_uri)]["cards"]
                 written = 0
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while len(hub) > 1:
                         await cards.update_one(
                             {"_id": made["_id"]}, {"$push": {"text": "x" * 50_000}}
@@ -377,8 +384,8 @@ async def test_the_feed_starts_anew_when_the_database_is_dropped(database_uri: s
         async with follower.following():
             await follower.until(lambda f: ranks(f) == [3] and f.values.get("n") is not None)
             await client.drop_database(database_name(database_uri))
-            await follower.until(lambda f: f.snapshots == 4)
-            assert follower.values == {"c": [], "n": {"all": 0, "done": 0}}
+            empty = {"c": [], "n": {"all": 0, "done": 0}}
+            await follower.until(lambda f: f.snapshots >= 4 and f.values == empty)
             await server.mutation("cardApp.add", group="x", rank=5)
             await follower.until(lambda f: ranks(f) == [5])
 

@@ -18,7 +18,7 @@ async def see(ctx: MutationCtx, text: str) -> Sighting:
 
 @query
 def recent(ctx: QueryCtx) -> Find[Sighting]:
-    return ctx.find(Sighting, within=("at", 1_000))
+    return ctx.find(Sighting, within=("at", 2_000))
 
 
 @query

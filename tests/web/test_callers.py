@@ -8,12 +8,15 @@ import httpx2
 import pytest
 from starlette.requests import HTTPConnection
 
+from server.core import limits
 from server.core.errors import Forbidden
 from server.runtime import Caller
 from tests import board
 from tests.serving import Running, serving
 from tests.sse import Follower, events_of
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("patient_streams")
 
 
 def by_header(connection: HTTPConnection) -> Caller | None:
@@ -158,9 +161,10 @@ def reached(position: str) -> Any:
 @pytest.mark.parametrize("key", [None, "k"])
 @pytest.mark.parametrize("name", ["add", "touchNothing"])
 async def test_a_clients_stream_passes_its_mutations_position_soon(
-    database_uri: str, name: str, key: str | None
+    database_uri: str, name: str, key: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Long before ordinary progress would show it, and though none of its queries changed."""
+    """Where ordinary progress would never show it, and though none of its queries changed."""
+    monkeypatch.setattr(limits, "HEARTBEAT_SECONDS", 3_600.0)
     async with serving(database_uri, board.HERE) as server:
         queries = {"other": ("board.notes", {"topic": "other"})}
         mine = Follower(server.http, queries, client="tab-1")
@@ -176,7 +180,7 @@ async def test_a_clients_stream_passes_its_mutations_position_soon(
                     headers=headers,
                 )
                 position = answer.json()["position"]
-                await mine.until(reached(position), seconds=5)
+                await mine.until(reached(position))
             assert mine.events[-1].data == {"queries": {}}
             assert len(theirs.events) == 1, "nobody else is woken"
 

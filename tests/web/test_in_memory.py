@@ -101,11 +101,16 @@ async def test_what_mongomock_cannot_do_is_said_with_the_cure(memory: Running) -
 
 
 async def test_a_window_of_time_empties_by_itself(memory: Running) -> None:
-    follower = Follower(memory.http, {"r": ("oddApp.recent", {})})
+    shown: list[int] = []
+    follower = Follower(
+        memory.http,
+        {"r": ("oddApp.recent", {})},
+        watch=lambda _id, _old, new: shown.append(len(new)),
+    )
     async with follower.following():
+        await follower.until(lambda _: shown == [0])
         await memory.mutation("oddApp.see", text="x")
-        await follower.until(lambda f: bool(f.values.get("r")))
-        await follower.until(lambda f: f.values["r"] == [], seconds=10)
+        await follower.until(lambda _: shown == [0, 1, 0])
 
 
 async def test_many_writers_and_readers_end_with_what_is_stored(memory: Running) -> None:

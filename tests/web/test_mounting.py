@@ -60,8 +60,8 @@ async def test_an_app_serves_calls_and_streams_under_a_prefix(database_uri: str)
     async with (
         outer.router.lifespan_context(outer),
         http_server(outer) as url,
-        httpx2.AsyncClient(base_url=url, transport=AppUnder("/deep/data"), timeout=10) as http,
-        httpx2.AsyncClient(base_url=url) as outside,
+        httpx2.AsyncClient(base_url=url, transport=AppUnder("/deep/data"), timeout=60) as http,
+        httpx2.AsyncClient(base_url=url, timeout=60) as outside,
     ):
         assert (await outside.get("/hello")).text == "hello"
         follower = Follower(http, {"q": ("board.notes", {"topic": "t"})}, client="tab")
@@ -102,7 +102,7 @@ async def test_an_app_serves_calls_and_streams_under_a_prefix(database_uri: str)
 async def test_an_app_whose_host_forgot_its_lifespan_says_so(method: str, path: str) -> None:
     app = board_app("mongodb://127.0.0.1:1/none")
     outer = Starlette(routes=[Mount("/", app)])
-    async with http_server(outer) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with http_server(outer) as url, httpx2.AsyncClient(base_url=url, timeout=60) as http:
         response = await http.request(method, path, json={"topic": "t"})
         assert response.status_code == 503
         error = response.json()["error"]
@@ -117,7 +117,7 @@ async def test_an_app_may_be_started_again(database_uri: str) -> None:
         async with (
             app.lifespan(),
             http_server(app) as url,
-            httpx2.AsyncClient(base_url=url) as http,
+            httpx2.AsyncClient(base_url=url, timeout=60) as http,
         ):
             assert (await http.get("/readyz")).status_code == 200
 

@@ -18,6 +18,8 @@ APP = "https://app.example.com"
 EVIL = "https://evil.example"
 JSON = {"Content-Type": "application/json"}
 
+pytestmark = pytest.mark.usefixtures("patient_streams")
+
 
 @pytest.fixture(scope="module")
 async def server(mongo_uri: str) -> AsyncIterator[Running]:

@@ -60,7 +60,10 @@ async def test_a_callers_key_is_nowhere(
                     for _ in range(2)
                 ]
                 await follower.until(
-                    lambda f: f.values["m"][-1]["status"] in ("COMPLETED", "FAILED")
+                    lambda f: (
+                        bool(f.values.get("m"))
+                        and f.values["m"][-1]["status"] in ("COMPLETED", "FAILED")
+                    )
                 )
             status = follower.values["m"][-1]["status"]
             assert status == ("FAILED" if refused else "COMPLETED")

@@ -72,7 +72,7 @@ async def test_streams_pass_through_a_hosts_middleware_as_they_come(
     async with (
         app.lifespan(),
         http_server(host) as url,
-        httpx2.AsyncClient(base_url=url + "/hw", timeout=20) as http,
+        httpx2.AsyncClient(base_url=url + "/hw", timeout=60) as http,
         AsyncMongoClient[dict[str, Any]](database_uri) as client,
     ):
         services = app._services
