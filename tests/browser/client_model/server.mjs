@@ -130,7 +130,7 @@ export class Server {
   }
 
   /** The `fetch` of a tab: an answer comes sooner or later, or never. */
-  fetchOf = (tab) => (url, { body, headers, signal, method = "GET" }) =>
+  fetchOf = (tab) => (url, { body, headers, signal }) =>
     new Promise((resolve, reject) => {
       const { dice, world } = this;
       const lost = () => tab.post("network", () => reject(new TypeError("lost")));
@@ -149,11 +149,11 @@ export class Server {
       if (trouble === 2) return; // until the client gives up
       world.at(dice.below(80), () => {
         if (!this.reachable) return lost();
-        if (method === "GET" && this.refusing === "never") {
+        if (url.startsWith("/api/sync") && this.refusing === "never") {
           const error = { code: "unauthenticated", message: "Who?", retry: "never" };
           return answer(401, { error });
         }
-        if (method === "GET") return refuse(503, "unavailable");
+        if (url.startsWith("/api/sync")) return refuse(503, "unavailable");
         const key = headers["Idempotency-Key"];
         let done = this.#answers.get(key);
         if (!done) {
