@@ -134,7 +134,8 @@ export class Tabs {
     if (this.#id) return;
     this.#id = randomId();
     this.#stay = new AbortController();
-    this.#lock(`${this.#name} ${this.#id}`, this.#stay.signal, (until) => {
+    const until = endOf(this.#stay.signal);
+    this.#lock(`${this.#name} ${this.#id}`, this.#stay.signal, () => {
       this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = ({ data }) => this.#hear(data);
       this.#standForElection();
@@ -160,14 +161,12 @@ export class Tabs {
    * Ask for a lock, unless the signal comes first.
    * @param {string} name
    * @param {AbortSignal} signal
-   * @param {(until: Promise<unknown>) => unknown} onHeld Given the signal as a promise; the lock is
-   *   held until what it returns.
+   * @param {() => unknown} onHeld The lock is held until what it returns.
    * @param {LockOptions} [options]
    */
   #lock(name, signal, onHeld, options = { signal }) {
-    const until = new Promise((resolve) => signal.addEventListener("abort", resolve));
     return navigator.locks
-      .request(name, options, () => signal.aborted || onHeld(until))
+      .request(name, options, () => signal.aborted || onHeld())
       .catch(() => undefined);
   }
 
@@ -175,7 +174,8 @@ export class Tabs {
   async #standForElection(how) {
     this.#stand?.abort();
     const stand = (this.#stand = new AbortController());
-    await this.#lock(this.#name, stand.signal, (until) => {
+    const until = endOf(stand.signal);
+    await this.#lock(this.#name, stand.signal, () => {
       this.#lead();
       return until;
     }, how);
@@ -316,6 +316,9 @@ export class Tabs {
     this.#channel?.postMessage(said);
   }
 }
+
+/** @param {AbortSignal} signal */
+const endOf = (signal) => new Promise((resolve) => signal.addEventListener("abort", resolve));
 
 /**
  * @param {import("./results.js").Result} result
