@@ -12,6 +12,7 @@ import {
   useRecentActivities,
   useStreamingMessage,
   useStreamingToolCalls,
+  useSuspenseQuery,
   useTask,
   useTaskMonitor,
   useTerminal,
@@ -85,6 +86,7 @@ export function useCalls() {
   const all: Doc<"tasks">[] | undefined = useQuery(api.tasks.list).data;
   const howMany: number | undefined = useQuery(api.tasks.list, {}, { select: (tasks) => tasks.length }).data;
   const none: Doc<"tasks">[] | undefined = useQuery(api.tasks.list, "skip").data;
+  const there: Doc<"tasks">[] = useSuspenseQuery(api.tasks.list);
   const byName: unknown = useQuery("tasks.list").data;
   const create = useMutation(api.tasks.create);
   const cancel = useAction(api.streaming.cancelStream);
@@ -99,13 +101,15 @@ export function useCalls() {
     await cancel();
     // @ts-expect-error: a number is no title
     await create({ title: 1 });
-    return { all, howMany, none, byName };
+    return { all, howMany, none, there, byName };
   };
 }
 
 export function useWrongCalls() {
   // @ts-expect-error: all arguments are missing
   useQuery(api.tasks.get);
+  // @ts-expect-error: all arguments are missing
+  useSuspenseQuery(api.tasks.get);
   // @ts-expect-error: there is no such argument
   useQuery(api.tasks.list, { lmit: 5 });
   // @ts-expect-error: a mutation is no query
