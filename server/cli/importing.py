@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -84,6 +85,11 @@ def _files(paths: Sequence[Path], table: str | None) -> tuple[list[tuple[Path, s
     calls: list[Path] = []
     for path in paths:
         if path.is_file():
+            if zipfile.is_zipfile(path):
+                raise StartupError(
+                    f"{path} is a ZIP file. If Convex wrote it, `headwater convert {path} --to "
+                    "moved/` makes files of it that can be imported; else unpack it."
+                )
             files.append((path, table or table_of(path)))
             continue
         found = _in_folder(path)
@@ -109,7 +115,10 @@ def _in_folder(folder: Path) -> list[tuple[Path, str]]:
     if manifest is None:
         found = sorted(folder.glob(f"*{LINES}"))
         if not found:
-            raise StartupError(f"{folder} holds no {LINES} files; name a folder that does.")
+            raise StartupError(
+                f"{folder} holds no {LINES} files; name a folder that does. What Convex has "
+                "exported is for `headwater convert` first."
+            )
         return [(file, table_of(file)) for file in found]
     if not manifest.complete:
         raise StartupError(

@@ -61,6 +61,9 @@ class HeadwaterError(Exception):
         message: What happened, and the cure, in sentences.
         details: JSON-ready facts for a program, e.g. the list of invalid arguments.
         retry_after_ms: When to ask again; only with ``retry = "after"``.
+
+    Raises:
+        TypeError: The message is no string, and no client could read the error.
     """
 
     code: ClassVar[str] = "internal"
@@ -70,6 +73,11 @@ class HeadwaterError(Exception):
     def __init__(
         self, message: str, *, details: Any = None, retry_after_ms: int | None = None
     ) -> None:
+        if not isinstance(message, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{type(self).__name__} takes a message for people, not a "
+                f"{type(message).__name__}; what programs read goes into details=."
+            )
         super().__init__(message)
         self.message = message
         self.details = details

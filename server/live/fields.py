@@ -26,6 +26,7 @@ __all__ = [
     "check_filter",
     "check_names",
     "check_shown",
+    "check_sort",
     "check_texts",
     "check_update",
 ]
@@ -91,6 +92,19 @@ def check_names(table: type[Document], paths: Iterable[str], where: str) -> None
                 f"{table.__name__} has no field {name!r} (in {where}: {path!r}). Stored names "
                 f"are camelCase; it has {known}."
             )
+
+
+def check_sort(table: type[Document], sort: Iterable[tuple[str, int]]) -> None:
+    """Raise ValueError where `sort` is no pairs of a field that `table` has and 1 or -1."""
+    for pair in sort:
+        match pair:
+            case (str(path), 1 | -1):
+                check_names(table, [path], "sort")
+            case _:
+                raise ValueError(
+                    f"sort= takes pairs of a stored name and 1 or -1 (the last first), such as "
+                    f'[("createdAt", -1)]; got {pair!r} in it.'
+                )
 
 
 def check_dates(table: type[Document], path: str) -> None:

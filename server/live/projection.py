@@ -9,7 +9,7 @@ import base64
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
@@ -21,7 +21,7 @@ from pydantic import BaseModel, RootModel
 
 from schemas.document import Internal, Part
 from schemas.shape import ANY, ListShape, ObjectShape, Shape, TextShape, UnionShape, shape_of
-from server.live.find import Find, Get, Page
+from server.live.find import Find, Get, Page, PageOf
 from server.live.text import ChunkText
 
 __all__ = ["hold", "reproject", "show", "to_json", "variant_of"]
@@ -199,6 +199,7 @@ def _holds_document(value: Any) -> bool:
 
 
 def _rare_json(value: Any) -> Any:
+    kind = cast("object", value).__class__.__name__
     match value:
         case ObjectId() | UUID() | Decimal128() | str():
             return str(value)
@@ -223,5 +224,12 @@ def _rare_json(value: Any) -> Any:
                 "a find is maintained where it is returned bare, or as a value of the dict that is "
                 "returned; deeper than that, await it"
             )
+        case PageOf():
+            raise TypeError(
+                "an awaited page has no JSON form; return ctx.page(…) itself, with view= for what "
+                "is shown of each document"
+            )
+        case Awaitable():
+            raise TypeError(f"a {kind} has no JSON form; await it first")
         case _:
-            raise TypeError(f"a {type(value).__name__} has no JSON form")
+            raise TypeError(f"a {kind} has no JSON form")

@@ -9,7 +9,7 @@ from bson.errors import InvalidId
 
 from schemas.document import Document
 from schemas.storable import storable
-from server.live.fields import check_dates, check_filter, check_names, check_shown
+from server.live.fields import check_dates, check_filter, check_names, check_shown, check_sort
 from server.live.find import Find, Get, Page, Spec
 from server.live.ordering import total_sort
 from server.live.page import PageBounds, page_filter
@@ -73,7 +73,7 @@ class QueryCtx:
         """
         query = {} if query is None else query
         check_filter(table, query)
-        check_names(table, [path for path, _ in sort], "sort")
+        check_sort(table, sort)
         check_names(table, fields or (), "fields")
         _check_within(table, within)
         spec = Spec.of(
@@ -115,9 +115,8 @@ class QueryCtx:
         """
         query = {} if query is None else query
         check_filter(table, query)
-        names = [path for path, _ in sort]
-        check_names(table, names, "sort")
-        check_shown(table, names)
+        check_sort(table, sort)
+        check_shown(table, [path for path, _ in sort])
         if size < 1:
             raise ValueError(f"size= counts documents, from 1 up; got {size}.")
         bounds = PageBounds(size, after, until)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import zipfile
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -371,6 +372,8 @@ REFUSALS: list[tuple[Callable[..., Any], list[str], dict[str, Any], str]] = [
     (export, [], {"to": "{file}"}, "is a file; name a folder"),
     (import_, ["{out}"], {}, "There is no file or folder"),
     (import_, ["{full}"], {}, "holds no .jsonl files"),
+    (import_, ["{convex}"], {}, "`headwater convert"),
+    (import_, ["{unpacked}"], {}, "`headwater convert"),
     (import_, ["{file}"], {"table": "headwaterMeta"}, "which is no table"),
     (import_, ["{file}"], {"table": "system.users"}, "which is no table"),
     (import_, ["{file}", "{file}"], {"table": "a"}, "--table is for one file"),
@@ -387,7 +390,12 @@ async def test_what_cannot_be_meant_is_refused_in_a_sentence(
     full.mkdir()
     (full / "letter.txt").write_text("Dear")
     (full / "file").write_text("")
+    convex, unpacked = full / "snapshot.zip", full / "unpacked"
+    with zipfile.ZipFile(convex, "w") as archive:
+        archive.writestr("a/documents.jsonl", '{"_id": "1", "_creationTime": 1.0}\n')
+        archive.extractall(unpacked)
     places = {"out": tmp_path / "out", "full": full, "file": full / "file"}
+    places |= {"convex": convex, "unpacked": unpacked}
     for command, names, options, words in REFUSALS:
         first: list[Any] = [one.format(**places) for one in names]
         if command is import_:

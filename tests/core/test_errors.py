@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import server.llm.errors  # its branch belongs to the tree
 from server.core import errors
-from server.core.errors import HeadwaterError
+from server.core.errors import Conflict, HeadwaterError
 
 PROTOCOL = Path(__file__).parents[2] / "PROTOCOL.md"
 OURS = ("server.core.", "server.llm.")
@@ -57,3 +58,10 @@ def test_an_error_has_the_one_shape(error: type[HeadwaterError]) -> None:
     assert ("retryAfterMs" in body) == (error.retry == "after")
     assert error("x", details=[1]).as_json()["details"] == [1]
     assert 400 <= error.status < 600
+
+
+def test_what_is_no_message_is_refused_where_it_is_raised() -> None:
+    data: Any = {"code": "TAKEN"}
+    with pytest.raises(TypeError, match=r"Conflict takes a message for people, .* details="):
+        Conflict(data)
+    assert Conflict("It is taken.", details=data).as_json()["details"] == data

@@ -20,6 +20,7 @@ from pydantic import (
 from schemas.document import Document, Internal, Part
 from schemas.shape import shape_of
 from schemas.streamed_text import StreamedText
+from server.live.find import PageOf
 from server.live.held import encode
 from server.live.projection import to_json
 
@@ -132,6 +133,18 @@ def test_what_is_internal_never_leaves(wrapped: str) -> None:
 def test_a_dataclass_that_holds_a_document_is_an_error_and_no_leak() -> None:
     with pytest.raises(TypeError, match="Record has no JSON form"):
         to_json(WithRecord(record=Record(letter())))
+
+
+def test_what_was_not_awaited_or_awaited_too_early_is_told_the_cure() -> None:
+    async def note() -> str:
+        return "text"
+
+    forgotten = note()
+    with pytest.raises(TypeError, match="a coroutine has no JSON form; await it"):
+        to_json({"note": forgotten})
+    forgotten.close()
+    with pytest.raises(TypeError, match=r"return ctx\.page"):
+        to_json(PageOf([], is_done=True, continue_cursor=None, split_cursor=None))
 
 
 def test_a_document_is_shown_alike_wherever_it_is() -> None:

@@ -284,6 +284,14 @@ async def test_a_misspelt_field_raises_wherever_it_is_written(ctx: WriteCtx) -> 
     assert await ctx.get(Note, note.id) == note
 
 
+async def test_a_sort_that_is_no_pairs_is_refused_with_the_cure(ctx: WriteCtx) -> None:
+    wrong: list[Any] = [("topic", 1), "topic", ["topic"], [("topic", "desc")], [("topic", 0)]]
+    for sort in wrong:
+        for read in (ctx.find, ctx.page):
+            with pytest.raises(ValueError, match=r'such as \[\("createdAt", -1\)\]'):
+                read(Note, sort=sort)
+
+
 async def test_an_update_without_operators_is_refused_with_the_cure(ctx: WriteCtx) -> None:
     note = await ctx.insert(Note(topic="t"))
     for update in ({}, {"text": "x"}, {"$set": {"text": "x"}, "likes": 1}):

@@ -104,4 +104,4 @@ def test_details_that_cannot_be_sent_are_the_servers_fault(
 
 
 def test_a_message_that_cannot_be_sent_is_the_servers_fault() -> None:
-    assert explain("notes.add", Forbidden(Opaque())).code == "internal"  # type: ignore[arg-type]
+    assert explain("notes.add", Forbidden("\ud800")).code == "internal"

@@ -11,7 +11,7 @@
 
 import { defaultClient } from "./default_client.js";
 
-/** @import { Activity, Person, ToolCall } from "./documents.js" */
+/** @import { Activity, Id, Person, ToolCall } from "./documents.js" */
 /** @import { Client } from "./create_client.js" */
 
 /**
@@ -65,7 +65,8 @@ import { defaultClient } from "./default_client.js";
  * @property {Record<string, unknown>} [metadata]
  */
 
-/** @typedef {{ messageId: string, userMessageId: string }} Begun */
+/** @typedef {{ messageId: Id<"chatMessages">, userMessageId: Id<"chatMessages"> }} Begun */
+/** @typedef {{ messageId: Id<"chatMessages"> }} Resumed */
 
 /**
  * Ask Claude, who may call the tools that are given; resolves as soon as the reply's message is
@@ -102,7 +103,7 @@ export const cancelStream = (messageId, client) => act(client, "cancelStream", {
  * Go on with a reply that was cut, from its end; with the model and the prompt that it began with.
  * @param {ResumeInput & Record<string, unknown>} input
  * @param {Client} [client]
- * @returns {Promise<{ messageId: string }>}
+ * @returns {Promise<Resumed>}
  */
 export const resumeStream = ({ messageId, fromMessageId, apiKeys }, client) =>
   act(client, "resumeStream", { messageId: messageId ?? fromMessageId }, apiKeys);
@@ -127,7 +128,7 @@ function act(client = defaultClient(), name, args, apiKeys, idempotencyKey) {
 /**
  * @param {PresenceInput} input
  * @param {Client} [client]
- * @returns {Promise<string>} The `_id` of the person's row.
+ * @returns {Promise<Id<"presence">>} The `_id` of the person's row.
  */
 export const updatePresence = (input, client = defaultClient()) =>
   client.mutation("presence.updatePresence", input, { idempotent: true });

@@ -4,10 +4,17 @@
 import { useEffect, useMemo, useRef } from "./react.js";
 import { useHeadwater } from "./provider.js";
 
-/** @import { ArgsOf, Client, OfKind, OptimisticStore, ResultOf } from "../client.js" */
+/** @import { ArgsAnd, ArgsOf, Client, OfKind, OptimisticStore, ResultOf } from "../client.js" */
 
 /** @typedef {NonNullable<Parameters<Client["mutation"]>[2]>} MutationOptions */
 /** @typedef {NonNullable<Parameters<Client["action"]>[2]>} ActionOptions */
+
+/**
+ * What a call is given: the arguments, which may be left out where none are needed, and options.
+ * @template A
+ * @template O
+ * @typedef {ArgsAnd<{ readonly __args: A }, [options?: O]>} Rest
+ */
 
 /**
  * What an optimistic update reads and sets; also by the names that Convex has for it.
@@ -18,7 +25,7 @@ import { useHeadwater } from "./provider.js";
 /**
  * @template A
  * @template R
- * @typedef {((args: A, options?: MutationOptions) => Promise<R>) & {
+ * @typedef {((...rest: Rest<A, MutationOptions>) => Promise<R>) & {
  *   withOptimisticUpdate: (update: (store: LocalStore, args: A) => void) => Mutation<A, R>
  * }} Mutation
  */
@@ -44,7 +51,7 @@ export function useMutation(functionName, { optimistic } = {}) {
      */
     const withUpdate = (updateNow) =>
       Object.assign(
-        (/** @type {any} */ args, /** @type {MutationOptions | undefined} */ options) => {
+        (/** @type {any} */ args = {}, /** @type {MutationOptions | undefined} */ options) => {
           const update = updateNow();
           return client.mutation(functionName, args, {
             optimistic:
@@ -66,12 +73,14 @@ export function useMutation(functionName, { optimistic } = {}) {
  * An action as a function.
  * @template {string} F
  * @param {OfKind<F, "action">} functionName
- * @returns {(args: ArgsOf<F>, options?: ActionOptions) => Promise<ResultOf<F>>}
+ * @returns {(...rest: Rest<ArgsOf<F>, ActionOptions>) => Promise<ResultOf<F>>}
  */
 export function useAction(functionName) {
   const client = useHeadwater();
   return useMemo(
-    () => (args, options) => client.action(functionName, args, options),
+    () =>
+      (...rest) =>
+        client.action(functionName, ...rest),
     [client, functionName],
   );
 }

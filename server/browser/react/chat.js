@@ -6,7 +6,8 @@ import { cancelStream, resumeStream, streamChatWithTools } from "./core.js";
 import { useHeadwater } from "./provider.js";
 import { useValue } from "./query.js";
 
-/** @import { Begun, ChatInput, OfferedTool, ResumeInput } from "../client/application.js" */
+/** @import { Id } from "../client/documents.js" */
+/** @import { Begun, ChatInput, OfferedTool, ResumeInput, Resumed } from "../client/application.js" */
 
 /**
  * What is followed of a message: it changes with the message's standing, not with its text.
@@ -15,7 +16,7 @@ import { useValue } from "./query.js";
 
 /**
  * @typedef {object} Current
- * @property {string} messageId
+ * @property {Id<"chatMessages">} messageId
  * @property {Standing} before How the message stood when the call was made that set it going: as
  *   long as it is seen to stand so, the call's effect has not been seen.
  * @property {Standing} [standing] As it was rendered last.
@@ -25,13 +26,13 @@ import { useValue } from "./query.js";
  * @typedef {object} ChatStreaming
  * @property {boolean} isStreaming From the call until its reply says that it is neither waiting nor
  *   being written.
- * @property {string | null} currentMessageId Of the last reply that was begun or resumed here; it
+ * @property {Id<"chatMessages"> | null} currentMessageId Of the last reply that was begun or resumed here; it
  *   stays when the reply has ended.
  * @property {(args: ChatInput) => Promise<Begun>} startStream
  * @property {(args: ChatInput & { tools?: OfferedTool[] }) => Promise<Begun>} startStreamWithTools
  * @property {() => Promise<{ cancelled: boolean } | undefined>} cancelStream The current reply, or
  *   the one that is just being begun; nothing happens without one.
- * @property {(args?: ResumeInput & Record<string, unknown>) => Promise<{ messageId: string }>} resumeStream
+ * @property {(args?: ResumeInput & Record<string, unknown>) => Promise<Resumed>} resumeStream
  */
 
 /**
@@ -57,7 +58,7 @@ export function useChatStreaming() {
   const going = useRef(/** @type {Promise<Current | undefined> | undefined} */ (undefined));
   const functions = useMemo(() => {
     /**
-     * @template {{ messageId: string }} B
+     * @template {Resumed} B
      * @param {Promise<B>} call
      * @param {Standing} before
      */

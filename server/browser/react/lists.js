@@ -16,6 +16,11 @@ import { useValue } from "./query.js";
  * @typedef {T extends readonly (infer D)[] ? D : any} ItemOf
  */
 
+/**
+ * @template D
+ * @typedef {D extends { _id: infer I extends string } ? I : string} IdOf
+ */
+
 /** @type {readonly any[]} */
 export const none = [];
 
@@ -38,7 +43,7 @@ export function indexOf(list) {
  * @template {string} F
  * @param {OfKind<F, "query">} functionName
  * @param {ArgsOf<F> | "skip"} args
- * @returns {readonly string[]}
+ * @returns {readonly IdOf<ItemOf<ResultOf<F>>>[]}
  */
 export function useIds(functionName, args) {
   return useValue(functionName, args, idsOf) ?? none;

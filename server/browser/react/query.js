@@ -22,13 +22,27 @@ import { createView, valueOf } from "./view.js";
  * Follow a query.
  *
  * Beside an error that can pass, `data` is the last value that this component has seen. With "skip"
- * for its arguments a query is pending, and nothing is opened.
+ * for its arguments a query is pending, and nothing is opened. They may be left out where it needs
+ * none.
+ * @template {string} F
+ * @overload
+ * @param {{} extends ArgsOf<F> ? OfKind<F, "query"> : never} functionName
+ * @returns {QueryState<ResultOf<F>>}
+ */
+/**
  * @template {string} F
  * @template [S=ResultOf<F>]
+ * @overload
  * @param {OfKind<F, "query">} functionName
  * @param {ArgsOf<F> | "skip"} args Compared by what they say: they may be another object each time.
  * @param {QueryOptions<ResultOf<F>, S>} [options]
  * @returns {QueryState<S>}
+ */
+/**
+ * @param {string} functionName
+ * @param {any} [args]
+ * @param {QueryOptions<any, any>} [options]
+ * @returns {QueryState<any>}
  */
 export function useQuery(functionName, args, options) {
   return useView(functionName, args, options)[0];

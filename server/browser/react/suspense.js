@@ -13,11 +13,24 @@ import { useView } from "./query.js";
  * On a server `preloaded` is rendered at once. Without it the component suspends there too, and the
  * value is rendered when it has come, by those of React's functions that wait.
  * @template {string} F
+ * @overload
+ * @param {{} extends ArgsOf<F> ? OfKind<F, "query"> : never} functionName
+ * @returns {ResultOf<F>}
+ */
+/**
+ * @template {string} F
  * @template [S=ResultOf<F>]
+ * @overload
  * @param {OfKind<F, "query">} functionName
  * @param {ArgsOf<F>} args
  * @param {QueryOptions<ResultOf<F>, S>} [options]
  * @returns {S}
+ */
+/**
+ * @param {string} functionName
+ * @param {any} [args]
+ * @param {QueryOptions<any, any>} [options]
+ * @returns {any}
  */
 export function useSuspenseQuery(functionName, args, options) {
   const [state, live] = useView(functionName, args, options, true);

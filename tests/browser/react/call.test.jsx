@@ -57,3 +57,21 @@ for (const how of ["option", "withOptimisticUpdate"]) {
     assert.deepEqual(log.last(), ["zero", "one"]);
   });
 }
+
+test("what needs no arguments is asked and called without, also optimistically", async () => {
+  const stage = setUp(
+    () => ["one"],
+    () => new Promise(() => {}),
+  );
+  const log = createLog();
+  let clear;
+  function Watch() {
+    clear = useMutation("clear", { optimistic: (store, { of = [] }) => store.set("list", {}, of) });
+    log.push(useQuery("list").data);
+  }
+  await stage.render(<Watch />);
+  await stage.tick();
+  assert.deepEqual(log.last(), ["one"]);
+  await act(async () => void clear());
+  assert.deepEqual(log.last(), []);
+});

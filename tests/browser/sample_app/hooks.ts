@@ -1,20 +1,25 @@
 // The documents that hooks and functions by name give are those of the generated types. Never run.
-import { getToolCallById } from "headwater";
+import { getToolCallById, streamChat, updatePresence } from "headwater";
 import {
+  useAction,
   useActiveUsers,
+  useChatStreaming,
   useFileChanges,
+  useIds,
   useMessages,
   useMutation,
+  useQuery,
   useRecentActivities,
   useStreamingMessage,
   useStreamingToolCalls,
+  useSuspenseQuery,
   useTask,
   useTaskMonitor,
   useTerminal,
   useToolLogs,
   useWorkspace,
 } from "headwater/react";
-import { api, type Doc, type ShownHealth } from "./headwater/api.js";
+import { api, type Doc, type Id, type ShownHealth } from "./headwater/api.js";
 
 /** `T`, where it has the fields of `D` and no others. */
 type Of<T, D> = [keyof T, keyof D] extends [keyof D, keyof T] ? T : never;
@@ -74,4 +79,52 @@ export async function use(id: string) {
   // @ts-expect-error: there may be none
   const { status } = found;
   return { said, content, status, written: terminal[0]?.parts[0]?.text };
+}
+
+export function useCalls() {
+  // What needs no arguments may be called without.
+  const all: Doc<"tasks">[] | undefined = useQuery(api.tasks.list).data;
+  const howMany: number | undefined = useQuery(api.tasks.list, {}, { select: (tasks) => tasks.length }).data;
+  const none: Doc<"tasks">[] | undefined = useQuery(api.tasks.list, "skip").data;
+  const there: Doc<"tasks">[] = useSuspenseQuery(api.tasks.list);
+  const byName: unknown = useQuery("tasks.list").data;
+  const create = useMutation(api.tasks.create);
+  const cancel = useAction(api.streaming.cancelStream);
+  const anything = useMutation("notes.clear");
+  const reference = useAction("notes.count");
+  return async () => {
+    await anything();
+    await reference();
+    // @ts-expect-error: all arguments are missing
+    await create();
+    // @ts-expect-error: all arguments are missing
+    await cancel();
+    // @ts-expect-error: a number is no title
+    await create({ title: 1 });
+    return { all, howMany, none, there, byName };
+  };
+}
+
+export function useWrongCalls() {
+  // @ts-expect-error: all arguments are missing
+  useQuery(api.tasks.get);
+  // @ts-expect-error: all arguments are missing
+  useSuspenseQuery(api.tasks.get);
+  // @ts-expect-error: there is no such argument
+  useQuery(api.tasks.list, { lmit: 5 });
+  // @ts-expect-error: a mutation is no query
+  useQuery(api.tasks.create);
+}
+
+/** Ids that functions by name and hooks give are those of their tables. */
+export async function useReplies(taskId: Id<"tasks">) {
+  const begun = await streamChat({ taskId, prompt: "Go on." });
+  const row: Id<"presence"> = await updatePresence({ taskId, userId: "ada", userName: "Ada" });
+  const { currentMessageId, startStream } = useChatStreaming();
+  const again = await startStream({ taskId, prompt: "Again." });
+  const messages: readonly Id<"chatMessages">[] = useIds(api.messages.byTask, { taskId });
+  const ids: (Id<"chatMessages"> | null)[] = [begun.messageId, begun.userMessageId, currentMessageId, again.messageId];
+  // @ts-expect-error: a message's id is no task's
+  const wrong: Id<"tasks"> = begun.messageId;
+  return { row, messages, ids, wrong };
 }
