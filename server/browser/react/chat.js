@@ -26,8 +26,8 @@ import { useValue } from "./query.js";
  * @typedef {object} ChatStreaming
  * @property {boolean} isStreaming From the call until its reply says that it is neither waiting nor
  *   being written.
- * @property {Id<"chatMessages"> | null} currentMessageId Of the last reply that was begun or resumed here; it
- *   stays when the reply has ended.
+ * @property {Id<"chatMessages"> | null} currentMessageId Of the last reply that was begun or resumed
+ *   here; it stays when the reply has ended.
  * @property {(args: ChatInput) => Promise<Begun>} startStream
  * @property {(args: ChatInput & { tools?: OfferedTool[] }) => Promise<Begun>} startStreamWithTools
  * @property {() => Promise<{ cancelled: boolean } | undefined>} cancelStream The current reply, or
