@@ -47,6 +47,23 @@ test("outside a page a client that was not told where the server is says so, and
   client.close();
 });
 
+test("it says so too where the platform has an EventSource, which takes no path either", async () => {
+  const before = globalThis.EventSource;
+  globalThis.EventSource = class {
+    constructor(url) {
+      new URL(url); // throws, as theirs do
+    }
+  };
+  const client = createClient();
+  const refused = await new Promise((onError) => {
+    client.subscribe("tasks.list", {}, { onChange: assert.fail, onError });
+    setTimeout(onError, 1_000, { code: "nothing was said" });
+  });
+  client.close();
+  globalThis.EventSource = before;
+  assert.equal(refused.code, "no_url");
+});
+
 test("a mutation without a key gets one of its own, equal for all its attempts", async () => {
   const { client, asked, clock } = setUp(broken, unavailable, done, done);
   const first = client.mutation("tasks.create", {});

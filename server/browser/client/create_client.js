@@ -99,7 +99,7 @@ export function createClient({
   session,
   shareTabs = session !== undefined || !(headers || ticket),
   fetch = platformFetch,
-  EventSource = globalThis.EventSource,
+  EventSource = url || globalThis.location ? globalThis.EventSource : undefined,
   clientId = randomId(),
   timers = realTimers,
   random = Math.random,

@@ -114,7 +114,7 @@ export function createHeartbeat(client, who, details) {
     away = true;
     clearTimeout(timer);
     await sending; // or it would arrive after the farewell
-    if (away) await call("removePresence", here);
+    if (away) farewell = call("removePresence", here);
   }
 
   return {

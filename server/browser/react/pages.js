@@ -42,6 +42,8 @@ export function createPages(client, functionName, args, size) {
   /** @type {Page[] | undefined} */
   let next;
   let more = false;
+  /** @type {WeakMap<object, any>} What is shown of a row that came. */
+  const shownAs = new WeakMap();
   let state = /** @type {Paginated<any>} */ ({ results: none });
   const loading = read();
   if (args !== "skip") shown = layout([{ size }]);
@@ -91,18 +93,24 @@ export function createPages(client, functionName, args, size) {
     change([...(next ?? shown), { size: itemsMax, after }]);
   }
 
+  /**
+   * Another layout is other queries, whose documents are other objects. Each is compared once.
+   * @param {any} item
+   */
+  function rowOf(item) {
+    const row = shownAs.get(item) ?? reuse(item, indexOf(state.results).get(item?._id));
+    shownAs.set(Object(item), row);
+    return row;
+  }
+
   /** The same object until it differs. */
   function read() {
     const values = shown.map((page) => valueOf(page.read()));
     const last = values.at(-1);
-    /** @type {Paginated<any>["status"]} */
-    let status = "LoadingFirstPage";
-    if (last) status = more ? "LoadingMore" : last.isDone ? "Exhausted" : "CanLoadMore";
-    // Another layout is other queries, whose documents are other objects.
-    const known = indexOf(state.results);
-    const items = values.flatMap((value) => value?.page ?? none);
-    const shared = items.map((item) => reuse(item, known.get(item?._id)));
-    const results = reuse(shared, state.results);
+    const loaded = more ? "LoadingMore" : last?.isDone ? "Exhausted" : "CanLoadMore";
+    const status = last ? loaded : "LoadingFirstPage";
+    const rows = values.flatMap((value) => value?.page.map(rowOf) ?? none);
+    const results = reuse(rows, state.results);
     return (state = reuse({ results, status, isLoading: !last || more, loadMore }, state));
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { act } from "react";
 import { usePaginatedQuery } from "headwater/react";
 import { pageOf } from "./pages.mjs";
@@ -103,6 +103,36 @@ test("a change that no page shows renders nothing, and what did not change is th
   await act(async () => last().loadMore(1));
   assert.equal(last().status, "LoadingMore");
   assert.equal(last().results, results);
+});
+
+test("rows are compared with those of the layout before once, not at each reading", async () => {
+  const numbers = upTo(100);
+  const { last, shown, stage, Watch } = await setUpList(numbers, { strict: false });
+  await stage.tick();
+  await act(async () => last().loadMore(97));
+  await stage.tick();
+  assert.equal(last().results.length, 100);
+  const compared = mock.method(Object, "keys");
+  await shown.render(<Boundary><Watch args={{ of: "x" }} /></Boundary>);
+  compared.mock.restore();
+  const rows = compared.mock.calls.filter(({ arguments: [value] }) => value?._id);
+  assert.equal(rows.length, 0);
+});
+
+test("rows without an id, rows that are no documents, and the same row twice are shown", async () => {
+  const rows = [null, 1, "one", { n: 1 }, { n: 2 }, { n: 1 }, [1], { _id: "a", n: 1 }, { _id: "a", n: 2 }];
+  const { last, stage } = await setUpList(upTo(9), { strict: false });
+  stage.data = (_, { after, until }) => ({
+    page: rows,
+    isDone: after !== undefined,
+    continueCursor: until ?? "1",
+    splitCursor: null,
+  });
+  await stage.tick();
+  assert.deepEqual(last().results, rows);
+  await act(async () => last().loadMore(3));
+  await stage.tick();
+  assert.deepEqual(last().results, [...rows, ...rows]);
 });
 
 test("other arguments begin anew, and arguments that say the same go on", async () => {

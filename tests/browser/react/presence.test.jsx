@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { act, useEffect } from "react";
+import { act, Activity, useEffect } from "react";
 import { useActivityBroadcast, usePresence } from "headwater/react";
 import { complaints, createLog, Refusal, setUp } from "./stage.jsx";
 
@@ -125,6 +125,21 @@ test("a page that is back at once joins after its farewell, or it would be taken
   await act(async () => answers.shift()(null));
   assert.deepEqual(names(stage).slice(3), ["updatePresence"]);
   answers.shift()(null);
+});
+
+test("what is hidden and shown again at once joins after its farewell too", async () => {
+  const answers = [];
+  const stage = setUp();
+  const here = (mode) => <Activity mode={mode}><Here /></Activity>;
+  const shown = await stage.render(here("visible"));
+  stage.answer = () => new Promise((resolve) => answers.push(resolve));
+  await shown.render(here("hidden"));
+  await shown.render(here("visible"));
+  assert.deepEqual(names(stage), ["updatePresence", "removePresence"]);
+  await act(async () => answers.shift()(null));
+  assert.deepEqual(names(stage).slice(2), ["updatePresence"]);
+  answers.shift()(null);
+  stage.answer = () => null;
 });
 
 test("moves go one at a time, and what came meanwhile goes together, the newest of each", async () => {
