@@ -35,7 +35,6 @@ import { uiMessageChunks } from "./ui_message_chunks.js";
 
 /**
  * @template {UIMessage} [M=UIMessage]
- * @implements {ChatTransport<M>}
  */
 export class HeadwaterChatTransport {
   /** What is reconnected to is told from its beginning. */
