@@ -289,7 +289,9 @@ def test_strict_typescript_takes_the_adapters(project: Path) -> None:
     for name in ("@ag-ui", "@ai-sdk", "ai", "rxjs"):
         (project / "node_modules" / name).symlink_to(node_packages() / name)
     # The AI SDK's own declarations want those of a package that it does not bring.
-    missing = "declare module 'json-schema' { type JSONSchema7 = any; type JSONSchema7Definition = any }"
+    missing = (
+        "declare module 'json-schema' { type JSONSchema7 = any; type JSONSchema7Definition = any }"
+    )
     (project / "missing.d.ts").write_text(missing)
     ended = run_node(
         *("typescript/bin/tsc", "--noEmit", "--strict", "--jsx", "react-jsx"),
