@@ -120,7 +120,7 @@ def _task(said: Json) -> None:
 def _message(said: Json) -> None:
     role = str(said.get("role", "")).lower()
     ended = {"pending": "INTERRUPTED", "streaming": "INTERRUPTED", "failed": "FAILED"}
-    status = ended.get(str(said.get("status")), said.get("status"))
+    status = ended.get(str(said.get("status")).lower(), said.get("status"))
     said["role"] = role
     said["status"] = status if role == "assistant" and status in ended.values() else "COMPLETED"
     said["parts"] = _parts(said.pop("content", ""), _parsed(said.pop("metadataJson", None)))

@@ -112,6 +112,8 @@ def _asked(task: str | None, directory: Path | None, url: str | None) -> tuple[s
         url = url or os.environ.get("HEADWATER_URL")
         named = os.environ.get("HEADWATER_DIR")
         directory = directory or (Path(named) if named else None)
+    elif url is None and os.environ.get("HEADWATER_URL"):
+        print("HEADWATER_URL counts with HEADWATER_NATIVE=true only; see --url.", file=sys.stderr)
     if not task or directory is None:
         raise StartupError(
             "Name the task by --task and its workspace by --dir; with HEADWATER_NATIVE=true also "

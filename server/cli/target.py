@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +19,16 @@ def load_app(target: str) -> Headwater:
     """The application that `target` names, as ``file.py:app`` or ``module:app``.
 
     Raises:
-        StartupError: There is no such application.
+        StartupError: There is no such application, or its code fails, which is told before.
     """
     where, _, name = target.partition(":")
-    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    try:
+        module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    except StartupError:
+        raise
+    except Exception as error:
+        _print_from_its_code_on(error)
+        raise StartupError(f"{where} cannot be imported; the lines above say why.") from None
     if module is None:
         raise StartupError(
             f"There is no app at {target!r}, for there is no such file or module; name it as "
@@ -64,8 +71,24 @@ def _load_file(path: Path) -> ModuleType | None:
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module
-    specification.loader.exec_module(module)
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]  # as an import does
+        raise
     return module
+
+
+def _print_from_its_code_on(error: Exception) -> None:
+    """Without the frames that led to the application's code, which say nothing of the fault."""
+    trace = error.__traceback__
+    while trace is not None and _leads_there(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    traceback.print_exception(error.with_traceback(trace))
+
+
+def _leads_there(filename: str) -> bool:
+    return filename in (__file__, importlib.__file__) or filename.startswith("<frozen importlib")
 
 
 def _hides_a_module(path: Path) -> bool:

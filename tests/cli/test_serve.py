@@ -169,14 +169,30 @@ def test_a_target_is_refused_in_a_sentence(
     assert words in str(caught.value)
 
 
-def test_what_an_app_itself_lacks_is_no_matter_of_the_target(
-    fast_dir: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import a_module_that_nobody_has", "No module named 'a_module_that_nobody_has'"),
+        ("import os\nos.environ['A_TOKEN']", "KeyError: 'A_TOKEN'"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_what_fails_in_an_apps_own_code_is_told_from_there_on(
+    code: str,
+    said: str,
+    fast_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
     file = fast_dir / "lacking.py"
-    file.write_text("import a_module_that_nobody_has\n")
-    with pytest.raises(ModuleNotFoundError, match="a_module_that_nobody_has"):
+    file.write_text(f"{code}\n")
+    with pytest.raises(StartupError, match=r"lacking\.py cannot be imported"):
         load_app(f"{file}:app")
+    told = capsys.readouterr().err
+    assert said in told
+    files = [line for line in told.splitlines() if line.startswith("  File ")]
+    assert str(file) in files[0], "not what led there"
 
 
 async def test_a_second_server_on_one_folder_is_refused(data_dir: Path) -> None:

@@ -232,16 +232,22 @@ async def test_output_is_neither_lost_nor_doubled_while_the_server_is_away(
 
 
 def test_what_keeps_it_from_starting_is_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("HEADWATER_NATIVE", raising=False)
     monkeypatch.setenv("HEADWATER_TASK", "t")
     monkeypatch.setenv("HEADWATER_DIR", str(tmp_path))
     with pytest.raises(StartupError, match="Name the task by --task"):
         sidecar_command()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("HEADWATER_URL", "http://127.0.0.1:9")
+    with pytest.raises(StartupError, match="is no directory"):
+        sidecar_command(task="t", directory=tmp_path / "none")
+    assert "HEADWATER_NATIVE=true only" in capsys.readouterr().err
     monkeypatch.setenv("HEADWATER_NATIVE", "true")
     with pytest.raises(StartupError, match="is no directory"):
         sidecar_command(directory=tmp_path / "none")
+    assert capsys.readouterr().err == ""
 
 
 async def test_a_task_that_is_not_there_is_refused(server: Running, tmp_path: Path) -> None:
