@@ -26,7 +26,7 @@ def load_app(target: str) -> Headwater:
         module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
     except StartupError:
         raise
-    except Exception as error:  # noqa: BLE001 - it is the code of whoever named it
+    except Exception as error:  # noqa: BLE001  # the code is not ours
         _print_from_its_code_on(error)
         raise StartupError(f"{where} cannot be imported; the lines above say why.") from None
     if module is None:
