@@ -118,6 +118,7 @@ class Follower:
     events: list[Event] = field(default_factory=list)
     snapshots: int = 0
     failure: BaseException | None = None
+    has_ended: bool = False
     watch: Callable[[str, Any, Any], None] = lambda _id, _old, _new: None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -133,6 +134,7 @@ class Follower:
     @asynccontextmanager
     async def following(self, *, resume: bool = True) -> AsyncIterator["Follower"]:
         """Follow beside the block; like a browser, it names its last event when it comes back."""
+        self.has_ended = False
         task = asyncio.create_task(self.follow(resume=resume))
         task.add_done_callback(self._ended)
         try:
@@ -145,6 +147,7 @@ class Follower:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled():
             self.failure = task.exception()
+            self.has_ended = True
             self._news.set()
 
     def _raise(self) -> None:
@@ -202,5 +205,6 @@ class Follower:
         async with asyncio.timeout(seconds):
             while not condition(self):
                 self._raise()
+                assert not self.has_ended, f"the stream has ended before: {self.failure!r}"
                 self._news.clear()
                 await self._news.wait()

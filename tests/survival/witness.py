@@ -47,7 +47,11 @@ class Witness:
         try:
             await self.follower.until(lambda f: condition(f.values["m"], f.values["t"]), seconds)
         except TimeoutError:
-            raise AssertionError(f"it stayed so: {self.follower.values}") from None
+            told, (_, args) = self.follower, self.follower.queries["m"]
+            read = (await told.http.post("/api/query/messages.get", json=args)).json()
+            raise AssertionError(
+                f"it stayed so: {told.values}, at {told.position}; who asks is told {read}"
+            ) from None
 
     async def ended(self, seconds: float = 60) -> dict[str, Any]:
         """The reply, when it does not run."""
