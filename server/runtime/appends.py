@@ -40,7 +40,7 @@ class Appends:
     def __init__(self, writes: Writes) -> None:
         self._writes = writes
         self._waiting: dict[str, list[_Append]] = {}
-        self._at_work: dict[str, set[asyncio.Task[None]]] = {}
+        self._at_work: dict[str, list[asyncio.Task[None]]] = {}
 
     async def append(
         self, collection: str, query: Mapping[str, Any], update: Mapping[str, Any]
@@ -55,11 +55,11 @@ class Appends:
         """
         one = _Append(query, update)
         self._waiting.setdefault(collection, []).append(one)
-        at_work = self._at_work.setdefault(collection, set())
+        # One that has just ended is done, and takes nothing more, before its callbacks are called.
+        at_work = [task for task in self._at_work.get(collection, ()) if not task.done()]
         if len(at_work) < AT_ONCE_MAX:
             task = asyncio.create_task(self._write(collection), name=f"append to {collection}")
-            at_work.add(task)
-            task.add_done_callback(at_work.discard)
+            self._at_work[collection] = [*at_work, task]
         return await one.matched
 
     async def _write(self, collection: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
+from schemas.wire.position import Time
 from server.runtime import appends
 from server.runtime.appends import Appends
 from server.store.connection import database_name
@@ -75,3 +76,24 @@ async def test_a_caller_who_has_gone_harms_nobody_and_an_outage_is_told_to_all(
             return_exceptions=True,
         )
         assert [type(error) for error in again] == [ConnectionError] * 3
+
+
+async def test_what_comes_just_as_the_last_write_has_ended_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(appends, "AT_ONCE_MAX", 1)
+
+    class AtOnce:
+        async def apply_many(self, _: str, updates: list[Any]) -> tuple[list[bool], Time]:
+            return [True for _ in updates], Time(1, 0)
+
+    one = Appends(AtOnce())  # type: ignore[arg-type]
+
+    async def append(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert await one.append("texts", {}, {}) == (True, Time(1, 0))
+
+    for turns in range(6):  # of the event loop, after which the second comes
+        async with asyncio.timeout(10):
+            await asyncio.gather(append(0), append(turns))
