@@ -1,11 +1,12 @@
-"""Tasks that live as long as the server."""
+"""The ends of tasks, and those that live as long as the server."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
 
-__all__ = ["raise_if_cancelled", "supervised"]
+__all__ = ["end_tasks", "raise_if_cancelled", "supervised"]
 
 _log = logging.getLogger("headwater")
 
@@ -26,13 +27,24 @@ def raise_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
+async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and wait until all have ended, whatever that raises.
+
+    They are cancelled again while they have not: a cancellation can be swallowed, as
+    `raise_if_cancelled` says.
+    """
+    while late := [task for task in tasks if not task.done()]:
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late, timeout=CANCEL_AGAIN_SECONDS)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # nobody asks for it any more
+
+
 @contextlib.asynccontextmanager
 async def supervised(name: str, body: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """Run `body` beside the block, again after it failed, and cancel it when the block ends.
-
-    It is cancelled until it ends: up to Python 3.11 `asyncio.wait_for`, which PyMongo sends by,
-    forgets a cancellation that comes in the same step as what it waits for.
-    """
+    """Run `body` beside the block, again after it failed, and end it when the block ends."""
 
     async def forever() -> None:
         while True:
@@ -48,6 +60,4 @@ async def supervised(name: str, body: Callable[[], Awaitable[None]]) -> AsyncGen
     try:
         yield
     finally:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+        await end_tasks(task)

@@ -23,7 +23,7 @@ from server.llm import (
     build_request,
     tool_uses,
 )
-from server.runtime import ActionCtx, HeadwaterError
+from server.runtime import ActionCtx, HeadwaterError, end_tasks, raise_if_cancelled
 
 __all__ = ["write_reply"]
 
@@ -106,9 +106,7 @@ async def _while_ours(
                 guard.result()
         raise Fenced
     finally:
-        for task in (working, *guards):
-            task.cancel()
-        await asyncio.gather(working, *guards, return_exceptions=True)
+        await end_tasks(working, *guards)
 
 
 async def _keep_lease(ctx: ActionCtx, message: ChatMessage) -> None:
@@ -122,6 +120,7 @@ async def _keep_lease(ctx: ActionCtx, message: ChatMessage) -> None:
         except HeadwaterError as error:
             if error.retry != "after":
                 raise
+        raise_if_cancelled()
 
 
 async def _watch(ctx: ActionCtx, message: ChatMessage) -> None:

@@ -19,7 +19,7 @@ from server.functions.message_writer import MessageWriter
 from server.functions.storable_json import storable_json
 from server.functions.tool_call_tracking import by_message
 from server.functions.tool_calls import ALLOWED, ENDED, error_text, failed
-from server.runtime import ActionCtx, HeadwaterError
+from server.runtime import ActionCtx, HeadwaterError, end_tasks, raise_if_cancelled
 
 __all__ = ["ToolRuns"]
 
@@ -83,9 +83,7 @@ class ToolRuns:
                     if len(ended) == len(set(ids)):
                         return ended
         finally:
-            for task in (waits, *running.values()):
-                task.cancel()
-            await asyncio.gather(waits, *running.values(), return_exceptions=True)
+            await end_tasks(waits, *running.values())
         raise AssertionError("a query that is followed has no end")
 
     async def _run(self, call: AgentTool) -> None:
@@ -109,11 +107,14 @@ class ToolRuns:
         """Write, again and again while the database is away; the reply's end ends that too."""
         while True:
             try:
-                return await self._ctx.update_one(AgentTool, query, {"$set": fields})
+                found = await self._ctx.update_one(AgentTool, query, {"$set": fields})
             except HeadwaterError as error:
                 if error.retry != "after":
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                raise_if_cancelled()
+                return found
 
     async def _outcome(self, call: AgentTool) -> dict[str, Any]:
         name = call.tool_name
@@ -157,6 +158,7 @@ class ToolRuns:
             await asyncio.sleep(LOOK_SECONDS)
             with suppress(HeadwaterError):  # tried again at the next look
                 await self._look(ids, waited)
+            raise_if_cancelled()
 
     async def _look(self, ids: Sequence[str], waited: dict[str, float]) -> None:
         query = {

@@ -16,7 +16,7 @@ from schemas.shape import ObjectShape
 from schemas.wire.position import Time
 from server.core import limits
 from server.core.errors import HeadwaterError, QueryTimeout, Unavailable
-from server.core.tasks import raise_if_cancelled
+from server.core.tasks import end_tasks, raise_if_cancelled
 from server.feed.events import Group, identity, stored_id
 from server.feed.feed import Feed, RingOverrun
 from server.live.asking import Question, ask, document_of, question_of
@@ -89,9 +89,7 @@ class Rounds:
                 if tasks:
                     await asyncio.wait(tasks, timeout=limits.ROUND_SECONDS)
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end_tasks(*self._tasks)
 
     def _begin(self, query: LiveQuery) -> asyncio.Task[None]:
         query.running = True

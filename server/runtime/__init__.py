@@ -8,6 +8,7 @@ from server.core.errors import (
     NotFound,
     TooMany,
 )
+from server.core.tasks import end_tasks, raise_if_cancelled
 from server.live.find import Find, Get, Page, PageOf
 from server.runtime.action_context import ActionCtx, ToolCtx
 from server.runtime.actions import Actions
@@ -51,8 +52,10 @@ __all__ = [
     "Tool",
     "ToolCtx",
     "action",
+    "end_tasks",
     "every",
     "mutation",
     "query",
+    "raise_if_cancelled",
     "tool",
 ]

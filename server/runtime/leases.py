@@ -9,13 +9,12 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from server.core.errors import Unavailable
-from server.core.tasks import raise_if_cancelled
+from server.core.tasks import end_tasks, raise_if_cancelled
 
 __all__ = ["LeaseLost", "kept"]
 
 RENEWALS = 3
 """How often a lease is renewed before it would end."""
-CANCEL_AGAIN_SECONDS = 1.0
 
 
 class LeaseLost(Unavailable):
@@ -58,9 +57,8 @@ async def _beside(work: Coroutine[Any, Any, None] | None) -> AsyncGenerator[None
     try:
         yield
     finally:
-        while task is not None and not task.done():  # a cancellation can be swallowed
-            task.cancel()
-            await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+        if task is not None:
+            await end_tasks(task)
 
 
 async def _keep(

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from schemas.agent_tools import AgentTool
 from server.core.errors import Unavailable
-from server.functions import agent_loop, message_parts
+from server.functions import agent_loop, message_parts, tool_runs
 from server.llm.standin import Reply, Stalled, StandinServer, Text, Thinking, ToolUse
 from server.runtime import ActionCtx
 from tests.functions import workshop
@@ -83,6 +84,26 @@ async def test_tools_run_at_once_and_their_results_go_back(database_uri: str) ->
         assert all(one["completedAt"] >= one["startedAt"] for one in calls)
         assert len(reply["requestIds"]) == 2
         assert reply["usage"]["final"] is True
+
+
+async def test_a_look_at_what_waits_that_forgets_its_cancellation_holds_nothing_up(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+
+    async def look(*_: Any) -> None:
+        looked.set()
+        with suppress(asyncio.CancelledError):  # as `asyncio.wait_for` may, up to Python 3.11
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(tool_runs, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(tool_runs.ToolRuns, "_look", look)
+    standin = StandinServer()
+    async with standin, talking(database_uri, standin) as server:
+        standin.script.add(Reply([ToolUse("add", {"left": 1, "right": 2})]), DONE)
+        reply = await ended(server, await begin(server, await new_task(server), tools=["add"]))
+    assert looked.is_set()
+    assert reply["status"] == "COMPLETED", reply
 
 
 async def test_arguments_grow_and_the_document_comes_when_they_are_complete(
