@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from server.core.errors import StartupError
+from server.core.tasks import end_tasks
 from server.store.data_folder import DataFolder, FolderInUse
 from server.store.mongod import (
     becomes_primary,
@@ -99,8 +100,7 @@ class EmbeddedMongo:
     async def stop(self) -> None:
         """End mongod cleanly, with all acknowledged writes on disk; harmless when not started."""
         if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.wait({self._supervisor})
+            await end_tasks(self._supervisor)
             self._supervisor = None
         if self._process is not None:
             await end_mongod(self._process)
@@ -152,7 +152,8 @@ class EmbeddedMongo:
         """Wait for the end of `process`, its log kept within bounds meanwhile."""
         while process.returncode is None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), LOG_CHECK_S)
+                async with asyncio.timeout(LOG_CHECK_S):
+                    await process.wait()
             rotate_log(self._folder.log, LOG_BYTES_MAX)
 
     def _write_record(self, *, owner: int | None) -> None:
