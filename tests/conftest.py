@@ -83,6 +83,12 @@ def patient_streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def patient_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still is not taken for a MongoDB that does: what is to fail is met."""
+    monkeypatch.setattr(limits, "FEED_PATIENCE_SECONDS_MIN", 60.0)
+
+
+@pytest.fixture
 async def slow_transactions(mongo: AsyncMongoClient[Any]) -> AsyncIterator[None]:
     """MongoDB gives up no transaction, however slow the machine is."""
     name = "transactionLifetimeLimitSeconds"

@@ -33,6 +33,8 @@ FEED_AWAIT_MS: Final = 150
 FEED_RETRY_SECONDS_MIN: Final = 0.1
 FEED_RETRY_SECONDS_MAX: Final = 5.0
 """Pause between attempts to reopen the change stream, doubling between the two."""
+FEED_OPEN_SECONDS_MAX: Final = 30.0
+"""How long a server that starts asks again for its change stream. Past it, it does not start."""
 FEED_PATIENCE_SECONDS_MIN: Final = 2.0
 FEED_PATIENCE_SECONDS_MAX: Final = 120.0
 """How long MongoDB may say nothing to the feed, which asks about seven times a second. Past it, the

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import AutoReconnect, PyMongoError
 
 from schemas.wire.position import Time
 from server.core import limits
@@ -114,10 +114,20 @@ class Feed:
         return max(float(behind), time.monotonic() - self._heard_at)
 
     async def open(self) -> None:
-        """Open the change stream for the first time; the position is known afterwards."""
-        batch = await self._stream.open()
-        self.position = batch.through
-        self._open = True
+        """Open the change stream for the first time; the position is known afterwards.
+
+        A MongoDB that is slow, or just electing a primary, is asked again.
+        """
+        give_up_at = time.monotonic() + limits.FEED_OPEN_SECONDS_MAX
+        while not self._open:
+            try:
+                self.position = (await self._stream.open()).through
+                self._open = True
+            except AutoReconnect:
+                raise_if_cancelled()
+                if time.monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(limits.FEED_RETRY_SECONDS_MIN)
         self._heard()
 
     async def run(self, listener: Listener) -> None:

@@ -61,18 +61,17 @@ class Recorder:
 @asynccontextmanager
 async def running(uri: str) -> AsyncIterator[tuple[Feed, Recorder, Any]]:
     """A feed of the collection ``items``, followed."""
-    client = await connect_client(uri, socket_timeout_ms=10_000)
-    database = client[database_name(uri)]
-    await database.create_collection("items")
-    feed, recorder = Feed(ChangeStream(database, ["items"])), Recorder()
-    await feed.open()
-    following = asyncio.create_task(feed.run(recorder))
-    try:
-        yield feed, recorder, database
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-        await client.close()
+    async with await connect_client(uri, socket_timeout_ms=10_000) as client:
+        database = client[database_name(uri)]
+        await database.create_collection("items")
+        feed, recorder = Feed(ChangeStream(database, ["items"])), Recorder()
+        await feed.open()
+        following = asyncio.create_task(feed.run(recorder))
+        try:
+            yield feed, recorder, database
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_changes_come_in_order_and_once(database_uri: str) -> None:

@@ -22,6 +22,8 @@ from tests.serving import Running, serving
 from tests.sse import Follower
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("patient_feed")
+
 QUERIES = {
     "c": ("cardApp.cards", {"group": "x"}),
     "t": ("cardApp.top", {"group": "x"}),

@@ -2,12 +2,18 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
+import pytest
 from pymongo.errors import AutoReconnect, NetworkTimeout
 
+from server.core import limits
 from server.feed.change_stream import Batch
 from tests.feed.test_feed import running
+from tests.replica_set import ReplicaSet
 from tests.waiting import eventually
+
+NO_PRIMARY = 189
 
 
 async def test_a_transaction_cut_by_the_first_batch_after_reopening_comes_whole(
@@ -73,3 +79,31 @@ async def test_a_cut_while_half_a_transaction_has_come_loses_neither_half(
         assert recorder.ids == ["first", *range(9), "last"]
         assert [len(group.events) for group in recorder.groups] == [1, 9, 1]
         assert recorder.gaps == 0
+
+
+@pytest.mark.parametrize("failure", [
+    {"blockConnection": True, "blockTimeMS": 2_000}, {"errorCode": NO_PRIMARY},
+])  # fmt: skip
+async def test_a_server_starts_though_mongodb_does_not_answer_at_once(
+    failure: dict[str, Any], members: ReplicaSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow for 2 s, or electing a primary, it kept a server from starting."""
+    monkeypatch.setattr(limits, "FEED_PATIENCE_SECONDS_MIN", 0.5)
+    uri = members.uri(f"t{uuid4().hex[:8]}")
+    await members.fail("aggregate", times=2, **failure)
+    async with running(uri) as (feed, recorder, database):
+        assert feed.healthy
+        await database["items"].insert_one({"_id": "first"})
+        await recorder.until(lambda: recorder.ids == ["first"])
+    failing = await members.command({"configureFailPoint": "failCommand", "mode": "off"})
+    assert failing["count"] >= 2
+
+
+async def test_a_server_does_not_wait_for_ever_for_its_first_change(
+    members: ReplicaSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FEED_OPEN_SECONDS_MAX", 0.3)
+    await members.fail("aggregate", times=1_000, errorCode=NO_PRIMARY)
+    with pytest.raises(AutoReconnect):
+        async with running(members.uri(f"t{uuid4().hex[:8]}")):
+            pass

@@ -24,6 +24,8 @@ from tests.replica_set import ReplicaSet, replica_set
 from tests.serving import Running, serving
 from tests.sse import Follower, events_of
 
+pytestmark = pytest.mark.usefixtures("patient_feed")
+
 FEED, DATA = "headwater feed", "headwater"
 
 

@@ -16,6 +16,8 @@ from tests.replica_set import ReplicaSet, replica_set
 from tests.serving import serving
 from tests.sse import Follower
 
+pytestmark = pytest.mark.usefixtures("patient_feed")
+
 QUERIES, OF_A_STREAM = 300, 50
 READ_MS = 20
 DATABASE = "resync"
