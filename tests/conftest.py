@@ -71,8 +71,9 @@ async def mongo_uri(fast_dir: Path) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 async def mongo(mongo_uri: str) -> AsyncIterator[AsyncMongoClient[Any]]:
-    """A client of it, with which to tidy up."""
-    async with AsyncMongoClient[Any](mongo_uri, w="majority", journal=True) as client:
+    """A client of it, which sees no more than a server sees."""
+    safe = {"w": "majority", "journal": True, "readConcernLevel": "majority"}
+    async with AsyncMongoClient[Any](mongo_uri, **safe) as client:
         yield client
 
 

@@ -1,5 +1,6 @@
 """Whether the MongoDB we were given can keep our promises, judged once at start."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
+    NotPrimaryError,
     OperationFailure,
     PyMongoError,
 )
@@ -18,6 +20,9 @@ __all__ = ["Deployment", "check_deployment", "judge_deployment"]
 
 VERSION_MIN = (5, 0)
 """The first with snapshot reads outside of transactions."""
+
+ELECTION_ASKS_MAX, ELECTION_PAUSE_SECONDS = 10, 0.5
+"""How often a primary that has just stepped down is asked for, until the driver knows the next."""
 
 UNAUTHORIZED, AUTHENTICATION_FAILED, ATLAS_ERROR = 13, 18, 8000
 UNRESOLVED = (
@@ -51,13 +56,24 @@ async def check_deployment(client: AsyncMongoClient[dict[str, Any]], database: s
     seeds = client.topology_description.server_descriptions()
     hosts = ", ".join(f"{host}:{port}" if port else host for host, port in seeds)
     try:
-        hello = await client.admin.command("hello")
+        hello = await _hello(client)
         build_info = await client.admin.command("buildInfo")
         # Neither of the two asks for a login; this does, and for a right in the database.
         await client[database].list_collection_names()
     except PyMongoError as error:
         raise StartupError(_sentence(client, hosts, error)) from None
     return judge_deployment(hello, build_info["versionArray"][:3])
+
+
+async def _hello(client: AsyncMongoClient[dict[str, Any]]) -> dict[str, Any]:
+    """What the primary says of itself; with a direct connection, whoever is there."""
+    for _ in range(ELECTION_ASKS_MAX):
+        hello = await client.admin.command("hello")
+        is_direct = client.topology_description.topology_type_name == "Single"
+        if is_direct or "setName" not in hello or hello.get("isWritablePrimary"):
+            return hello
+        await asyncio.sleep(ELECTION_PAUSE_SECONDS)
+    raise NotPrimaryError("no primary")
 
 
 def judge_deployment(hello: Mapping[str, Any], version: Iterable[int]) -> Deployment:

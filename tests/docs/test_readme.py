@@ -100,7 +100,7 @@ async def test_the_action_in_the_readme_lets_everybody_watch(
         follower = Follower(server.http, {"s": ("stories.get", {"storyId": story})})
         async with follower.following():
             await follower.until(
-                lambda f: bool(f.values) and f.values["s"]["text"] == "Once upon a time."
+                lambda f: (f.values.get("s") or {}).get("text") == "Once upon a time."
             )
     del sys.modules["stories"]
 

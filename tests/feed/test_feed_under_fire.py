@@ -1,6 +1,8 @@
 """The feed is cut just where a transaction goes on: nothing of it is lost or doubled."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +12,17 @@ from pymongo.errors import AutoReconnect, NetworkTimeout
 from server.core import limits
 from server.feed.change_stream import Batch
 from tests.feed.test_feed import running
-from tests.replica_set import ReplicaSet
+from tests.replica_set import ReplicaSet, replica_set
 from tests.waiting import eventually
 
 NO_PRIMARY = 189
+
+
+@pytest.fixture(scope="module")
+async def single(fast_dir: Path) -> AsyncIterator[ReplicaSet]:
+    """One mongod that fails by order."""
+    async with replica_set(fast_dir / "single", size=1) as made:
+        yield made
 
 
 async def test_a_transaction_cut_by_the_first_batch_after_reopening_comes_whole(
@@ -85,25 +94,26 @@ async def test_a_cut_while_half_a_transaction_has_come_loses_neither_half(
     {"blockConnection": True, "blockTimeMS": 2_000}, {"errorCode": NO_PRIMARY},
 ])  # fmt: skip
 async def test_a_server_starts_though_mongodb_does_not_answer_at_once(
-    failure: dict[str, Any], members: ReplicaSet, monkeypatch: pytest.MonkeyPatch
+    failure: dict[str, Any], single: ReplicaSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slow for 2 s, or electing a primary, it kept a server from starting."""
     monkeypatch.setattr(limits, "FEED_PATIENCE_SECONDS_MIN", 0.5)
-    uri = members.uri(f"t{uuid4().hex[:8]}")
-    await members.fail("aggregate", times=2, **failure)
+    uri = single.uri(f"t{uuid4().hex[:8]}")
+    await single.fail("aggregate", times=2, **failure)
     async with running(uri) as (feed, recorder, database):
         assert feed.healthy
         await database["items"].insert_one({"_id": "first"})
         await recorder.until(lambda: recorder.ids == ["first"])
-    failing = await members.command({"configureFailPoint": "failCommand", "mode": "off"})
+    failing = await single.command({"configureFailPoint": "failCommand", "mode": "off"})
     assert failing["count"] >= 2
 
 
 async def test_a_server_does_not_wait_for_ever_for_its_first_change(
-    members: ReplicaSet, monkeypatch: pytest.MonkeyPatch
+    single: ReplicaSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "FEED_OPEN_SECONDS_MAX", 0.3)
-    await members.fail("aggregate", times=1_000, errorCode=NO_PRIMARY)
+    await single.fail("aggregate", times=1_000, errorCode=NO_PRIMARY)
     with pytest.raises(AutoReconnect):
-        async with running(members.uri(f"t{uuid4().hex[:8]}")):
+        async with running(single.uri(f"t{uuid4().hex[:8]}")):
             pass
+    await single.stop_failing()

@@ -8,6 +8,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError
 
 from server.core.errors import StartupError
+from server.store import deployment
 from server.store.connection import connect_client, database_name
 from server.store.deployment import Deployment, check_deployment, judge_deployment
 from server.store.redact import shown_hosts
@@ -38,10 +39,10 @@ async def refusal(uri: str, patience_ms: int = 30_000) -> str:
 
 
 async def test_a_replica_set_is_accepted_and_described(database_uri: str) -> None:
-    deployment = await check(database_uri)
-    assert deployment.version >= (5, 0)
-    assert deployment.replica_set == "headwater"
-    assert deployment.hosts == (deployment.primary,)
+    found = await check(database_uri)
+    assert found.version >= (5, 0)
+    assert found.replica_set == "headwater"
+    assert found.hosts == (found.primary,)
 
 
 async def test_a_standalone_mongod_is_refused(fast_dir: Path) -> None:
@@ -116,6 +117,32 @@ async def test_a_version_that_the_driver_no_longer_speaks_is_refused(
         await check_deployment(client, "headwater")
     monkeypatch.undo()
     await client.close()
+
+
+@pytest.mark.parametrize("asks", [1, deployment.ELECTION_ASKS_MAX])
+async def test_a_primary_that_has_just_stepped_down_is_no_wrong_uri(
+    asks: int, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told to take directConnection out, which was not there."""
+    client = await connect_client(mongo_uri)
+    command, asked = client.admin.__class__.command, 0
+
+    async def stepped_down(self: Any, name: Any, *more: Any, **fields: Any) -> Any:
+        nonlocal asked
+        answer = await command(self, name, *more, **fields)
+        if name != "hello" or asked == asks:
+            return answer
+        asked += 1
+        return answer | {"isWritablePrimary": False, "secondary": True}
+
+    monkeypatch.setattr(client.admin.__class__, "command", stepped_down)
+    monkeypatch.setattr(deployment, "ELECTION_PAUSE_SECONDS", 0)
+    async with client:
+        if asks == 1:
+            assert (await check_deployment(client, "headwater")).replica_set == "headwater"
+        else:
+            with pytest.raises(StartupError, match="has no primary; start again when"):
+                await check_deployment(client, "headwater")
 
 
 @pytest.mark.parametrize(
