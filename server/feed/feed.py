@@ -12,7 +12,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from pymongo.errors import AutoReconnect, PyMongoError
+from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutError
 
 from schemas.wire.position import Time
 from server.core import limits
@@ -116,16 +116,17 @@ class Feed:
     async def open(self) -> None:
         """Open the change stream for the first time; the position is known afterwards.
 
-        A MongoDB that is slow, or just electing a primary, is asked again.
+        A MongoDB that is slow, or just electing a primary, is asked again; one that cannot be
+        reached the driver has looked for long enough.
         """
         give_up_at = time.monotonic() + limits.FEED_OPEN_SECONDS_MAX
         while not self._open:
             try:
                 self.position = (await self._stream.open()).through
                 self._open = True
-            except AutoReconnect:
+            except AutoReconnect as error:
                 raise_if_cancelled()
-                if time.monotonic() > give_up_at:
+                if isinstance(error, ServerSelectionTimeoutError) or time.monotonic() > give_up_at:
                     raise
                 await asyncio.sleep(limits.FEED_RETRY_SECONDS_MIN)
         self._heard()

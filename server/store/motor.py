@@ -7,7 +7,7 @@ after two minutes, and who is cancelled goes only when the thread is done with t
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from bson import CodecOptions, Timestamp
@@ -85,6 +85,14 @@ class MotorCollection:
         """The documents that match, when they are asked for."""
         inner = session.motor if session is not None else None
         return _Cursor(self.motor.find(query, session=inner, **options))
+
+    async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> _Cursor:
+        """What a pipeline gives, when it is asked for."""
+        return _Cursor(self.motor.aggregate(pipeline))
+
+    async def estimated_document_count(self) -> int:
+        """How many documents there are, about."""
+        return await _settled(self.motor.estimated_document_count())
 
     bulk_write = _awaited("bulk_write")
     count_documents = _awaited("count_documents")

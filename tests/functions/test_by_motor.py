@@ -11,14 +11,16 @@ from server.llm.standin import Reply, Stalled, StandinServer, Text
 from server.store.motor import MotorDatabase
 from tests import board
 from tests.functions.chat import begin, ended, new_task, text_of, watching
+from tests.runtime import later_app
 from tests.serving import Running, serving
 from tests.sse import Follower
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
 async def by_motor(mongo_uri: str, mongo: Any) -> AsyncIterator[Running]:
     uri = mongo_uri.replace("/headwater?", "/test_by_motor?")
-    functions = [*server.functions.ALL, *board.HERE]
+    functions = [*server.functions.ALL, *board.HERE, later_app]
     standin = StandinServer()
     async with standin, serving(uri, functions, standin=standin, driver="motor") as running:
         services = running.app._services
@@ -48,6 +50,22 @@ async def test_the_same_key_twenty_times_at_once_is_applied_once(by_motor: Runni
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["value"]["_id"] for answer in answers}) == 1
     assert len(await by_motor.query("board.notes", topic="k")) == 1
+
+
+async def test_what_is_scheduled_is_called_and_what_recurs_runs(by_motor: Running) -> None:
+    """Every look at what is due failed: the collection had no `aggregate`."""
+    await by_motor.mutation("laterApp.later", of="motor")
+    follower = Follower(by_motor.http, {"m": ("laterApp.marks", {"of": "motor"})})
+    async with follower.following():
+        await follower.until(lambda f: len(f.values.get("m", [])) == 1)
+    await eventually(lambda: "hourly" in later_app.ticks)
+    services = by_motor.app._services
+    assert services is not None
+    assert "laterApp.hourly" in await services.schedules.all()
+    assert await services.calls.stored() == 0
+    assert await services.calls.counts() == {}
+    assert await services.calls.failed() == 0
+    assert await services.calls.next(10) == []
 
 
 async def test_a_raise_rolls_everything_back(by_motor: Running) -> None:
