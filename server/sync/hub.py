@@ -128,7 +128,7 @@ class Hub:
             for event in group.events:
                 if event.collection == CALLS and event.document is not None:
                     for stream in self._clients.get(str(event.document.get("client")), ()):
-                        stream.want_progress()
+                        stream.want_progress(step.time)
 
     async def beat(self) -> None:
         """Let streams that have been silent too long tell their position, until cancelled."""

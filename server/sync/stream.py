@@ -105,7 +105,7 @@ class SyncStream:
         self._touched: set[LiveQuery] = set()
         self._stale: set[LiveQuery] = set()
         self._failed: list[Change] = []
-        self._progress = False
+        self._wanted: Time | None = None
         self._heartbeat = False
         self.client = client
         self.closed = False
@@ -142,9 +142,9 @@ class SyncStream:
             self._stale.add(query)
         self._waker.wake(self)
 
-    def want_progress(self) -> None:
-        """Tell the position next time even if nothing changed."""
-        self._progress = True
+    def want_progress(self, to: Time) -> None:
+        """Tell when the client has come so far, even if nothing changed, and what is behind."""
+        self._wanted = to
         self._waker.wake(self)
 
     def beat(self) -> None:
@@ -165,15 +165,18 @@ class SyncStream:
             return None
         settled = all((query.through or target) >= target for query in self._stale)
         first = self.position is None
-        if first or self._progress:
+        progress = self._wanted is not None and target >= self._wanted
+        if first or progress:
             self._touched |= self._stale  # the client wants to know what is not there yet
-        changes = self._failed + self._changes(target, tells_behind=first or self._progress)
+        changes = self._failed + self._changes(target, tells_behind=first or progress)
         self._failed = []
-        due = first or self._heartbeat or (self._progress and target != self.position)
+        due = first or self._heartbeat or (progress and target != self.position)
         if not changes and not due:
             return None
         self.position = target
-        self._progress = self._heartbeat = False
+        self._heartbeat = False
+        if progress:
+            self._wanted = None
         self.spoke_at = now
         return Transition(Position(target, self._build, settled), changes)
 

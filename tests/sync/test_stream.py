@@ -1,5 +1,6 @@
 """One stream's state, with live queries that are moved by hand."""
 
+import time
 from typing import Any, cast
 
 import orjson
@@ -178,7 +179,7 @@ def test_after_a_mutation_its_client_is_told_what_is_behind_and_when_it_no_longe
     fake.position = Time(11, 0)
     assert told(stream) is None, "nobody wants to know"
     fake.position = Time(12, 0)
-    stream.want_progress()
+    stream.want_progress(Time(12, 0))
     behind = {"patch": [], "at": f"10.{0xFFFFFFFF}~b"}
     assert told(stream) == ("12.0~b-", {"one": behind})
     assert told(stream) is None
@@ -189,6 +190,25 @@ def test_after_a_mutation_its_client_is_told_what_is_behind_and_when_it_no_longe
     assert told(stream) is None
 
 
+def test_a_client_that_was_moved_less_far_meanwhile_is_told_what_is_behind_all_the_same() -> None:
+    """In its grace the stream went to just before the mutation, and forgot who had written."""
+    fake, one, two = Fake(), query("one", 1), query("two", 2)
+    stream = stream_of(fake, one, two)
+    assert told(stream) is not None
+    now = time.monotonic()
+    fake.position = Time(12, 0)
+    one.stale(Time(12, 0), now + 3600.0)
+    two.step(Time(12, 0), [{"op": "replace", "path": "", "value": 3}], Time(12, 0))
+    stream.want_progress(Time(12, 0))
+    before = f"11.{0xFFFFFFFF}~b"
+    assert told(stream) in (None, (before, {}))
+    one.stale_since = now - 3600.0
+    position, changes = told(stream) or ("", {})
+    assert position == "12.0~b-"
+    assert changes["one"] == {"patch": [], "at": before}
+    assert "two" in changes
+
+
 def test_what_failed_is_not_told_to_be_behind() -> None:
     fake, one = Fake(), query("one", 1)
     stream = stream_of(fake, one)
@@ -197,7 +217,7 @@ def test_what_failed_is_not_told_to_be_behind() -> None:
     one.run_seconds = 1.0
     one.stale(Time(11, 0), 0.0)
     fake.position = Time(12, 0)
-    stream.want_progress()
+    stream.want_progress(Time(12, 0))
     assert told(stream) == ("12.0~b-", {})
 
 
